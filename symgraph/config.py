@@ -134,7 +134,7 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
         ) from None
     if not isinstance(values, dict):
         raise ConfigurationError(
-            f"{path}, line 1, column 1: expected a JSON object such as {{\"floatx\": \"float32\"}}, "
+            f'{path}, line 1, column 1: expected a JSON object such as {{"floatx": "float32"}}, '
             f"got {type(values).__name__}"
         )
     return values
@@ -296,7 +296,9 @@ def _select_executor() -> Setting:
             f"{where} asks for the backend {given!r} of another Keras; "
             f"symgraph runs on {_DEFAULT_EXECUTOR!r} instead (known: {', '.join([*_LABELS, *registered])})."
         )
-        return Setting("backend", _DEFAULT_EXECUTOR, f"default ({where} says {given!r}, which is another Keras' backend)")
+        return Setting(
+            "backend", _DEFAULT_EXECUTOR, f"default ({where} says {given!r}, which is another Keras' backend)"
+        )
     possible = [*_LABELS, *_SHORT_NAMES, *registered]
     raise ConfigurationError(
         f"{where} asks for the backend {given!r}, which does not exist{_hint(given, possible)}. "
@@ -392,8 +394,8 @@ def _processor_share() -> float | None:
 def kernel_cache_directory() -> Path:
     """The folder of compiled kernels; it need not exist or be writable.
 
-    ``SYMGRAPH_CACHE_DIRECTORY``, or ``symgraph/kernels`` in the user's cache folder (``XDG_CACHE_HOME`` or ``~/.cache``;
-    ``LOCALAPPDATA`` on Windows, ``~/Library/Caches`` on macOS).
+    ``SYMGRAPH_CACHE_DIRECTORY``, or ``symgraph/kernels`` in the user's cache folder (``XDG_CACHE_HOME`` or
+    ``~/.cache``; ``LOCALAPPDATA`` on Windows, ``~/Library/Caches`` on macOS).
     """
     return _kernel_cache_directory().value
 

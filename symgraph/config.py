@@ -29,10 +29,12 @@ __all__ = [
     "Setting",
     "announce",
     "cast_to_floatx",
+    "child_environment",
     "configuration_file",
     "epsilon",
     "executor_label",
     "executor_name",
+    "find_executor",
     "floatx",
     "image_data_format",
     "image_dim_ordering",
@@ -41,6 +43,7 @@ __all__ = [
     "known_executors",
     "reset",
     "set_epsilon",
+    "set_executor",
     "set_floatx",
     "set_image_data_format",
     "set_image_dim_ordering",
@@ -284,6 +287,15 @@ def _select_executor() -> Setting:
         given, where = str(_from_file().get("backend", "")).strip(), str(configuration_file())
     if not given:
         return Setting("backend", _DEFAULT_EXECUTOR, "default")
+    return _resolve(given, where, left_behind=True)
+
+
+def _resolve(given: str, where: str, left_behind: bool = False) -> Setting:
+    """The executor that the word `given` means; `where` it was found is for messages.
+
+    A backend of another Keras that was left behind in the file or the environment means the default; it is an error
+    where the program or a command line names it.
+    """
     name = given.lower()
     name = _SHORT_NAMES.get(name, name)
     if name in _LABELS:
@@ -291,14 +303,13 @@ def _select_executor() -> Setting:
     registered = _registered_executors()
     if given in registered:
         return Setting("backend", given, where)
-    if name in _OTHER_KERAS:
+    if left_behind and name in _OTHER_KERAS:
         _store.note = (
             f"{where} asks for the backend {given!r} of another Keras; "
             f"symgraph runs on {_DEFAULT_EXECUTOR!r} instead (known: {', '.join([*_LABELS, *registered])})."
         )
-        return Setting(
-            "backend", _DEFAULT_EXECUTOR, f"default ({where} says {given!r}, which is another Keras' backend)"
-        )
+        reason = f"default ({where} says {given!r}, which is another Keras' backend)"
+        return Setting("backend", _DEFAULT_EXECUTOR, reason)
     possible = [*_LABELS, *_SHORT_NAMES, *registered]
     raise ConfigurationError(
         f"{where} asks for the backend {given!r}, which does not exist{_hint(given, possible)}. "
@@ -314,6 +325,31 @@ def executor_name() -> str:
     if _store.executor is None:
         _store.executor = _select_executor()
     return _store.executor.value
+
+
+def find_executor(word: str) -> str:
+    """The name of the executor that a word means: ``'numba'`` for ``'cpu'``; an unknown word raises ValueError."""
+    return _resolve(word, "the program").value
+
+
+def set_executor(name: str) -> None:
+    """Choose the executor of this process; possible only before the backend is imported.
+
+    # Arguments
+        name: a name that ``KERAS_BACKEND`` could have; an unknown one raises ValueError, a change after the backend was
+            imported RuntimeError.
+    """
+    chosen = _resolve(name, "the program (set_executor)")
+    if _store.announced and chosen.value != executor_name():
+        raise RuntimeError(
+            f"the backend runs on {executor_name()!r} already; choose {name!r} before symgraph.backend is imported"
+        )
+    _store.executor = chosen
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """The environment of this process with `changes`, for a child process that measures or tries an executor."""
+    return {**os.environ, **changes}
 
 
 def executor_label(name: str) -> str:

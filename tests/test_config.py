@@ -277,3 +277,24 @@ def test_importing_reads_and_prints_nothing(tmp_path):
         [sys.executable, "-c", "import symgraph, symgraph.config"], env=environment, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_set_executor(home, capsys):
+    config.set_executor("cpu")
+    assert config.settings()[0] == ("backend", "numba", "the program (set_executor)")
+    config.set_executor("numpy")
+    config.announce()
+    assert capsys.readouterr().err == "Using NumPy backend.\n"
+    config.set_executor("numpy")
+    with pytest.raises(RuntimeError, match="runs on 'numpy' already"):
+        config.set_executor("numba")
+    for unknown in ("tensorflow", "nunpy"):
+        with pytest.raises(config.ConfigurationError, match=unknown):
+            config.set_executor(unknown)
+    assert config.find_executor("gpu") == "cupy"
+
+
+def test_child_environment(home):
+    environment = config.child_environment(KERAS_BACKEND="numpy")
+    assert environment["KERAS_BACKEND"] == "numpy" and environment["KERAS_HOME"] == str(home)
+    assert "KERAS_BACKEND" not in os.environ

@@ -113,8 +113,7 @@ def test_public_names_exist():
 def test_only_the_settings_module_reads_the_environment():
     pattern = re.compile(r"os\.environ|os\.getenv|from os import .*environ|keras\.json['\"]")
     readers = [str(path.relative_to(ROOT)) for path in sources() if pattern.search(path.read_text())]
-    # The benchmark starts child processes with an environment of its own.
-    assert set(readers) - {"symgraph/benchmarking.py"} == {"symgraph/config.py"}
+    assert readers == ["symgraph/config.py"]
 
 
 def imported_modules(path: Path) -> set[str]:

@@ -135,7 +135,7 @@ def _child(name: str, seconds: float) -> dict[str, float]:
 
 
 def _in_fresh_process(name: str, executor: str, seconds: float, cache: str) -> dict[str, float]:
-    environment = config.child_environment(KERAS_BACKEND=executor, SYMGRAPH_CACHE_DIRECTORY=cache)
+    environment = config.child_environment(KERAS_BACKEND=executor, SYMGRAPH_CACHE=cache)
     command = [sys.executable, "-m", "symgraph.benchmarking", name, repr(seconds)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode != 0:

@@ -8,7 +8,7 @@ Environment variables
     KERAS_BACKEND             executor: numba (or cpu), cupy (or gpu), numpy, or one that another package registers
     KERAS_HOME                folder of ``keras.json`` and of downloaded files (default ``~/.keras``)
     SYMGRAPH_NUM_THREADS      threads of the CPU executor (then OMP_NUM_THREADS, then the CPUs this process may use)
-    SYMGRAPH_CACHE_DIRECTORY  where compiled kernels are kept (default: the user's cache folder)
+    SYMGRAPH_CACHE            where compiled kernels are kept (default: the user's cache folder)
 """
 
 from __future__ import annotations
@@ -430,16 +430,16 @@ def _processor_share() -> float | None:
 def kernel_cache_directory() -> Path:
     """The folder of compiled kernels; it need not exist or be writable.
 
-    ``SYMGRAPH_CACHE_DIRECTORY``, or ``symgraph/kernels`` in the user's cache folder (``XDG_CACHE_HOME`` or
+    ``SYMGRAPH_CACHE``, or ``symgraph/kernels`` in the user's cache folder (``XDG_CACHE_HOME`` or
     ``~/.cache``; ``LOCALAPPDATA`` on Windows, ``~/Library/Caches`` on macOS).
     """
     return _kernel_cache_directory().value
 
 
 def _kernel_cache_directory() -> Setting:
-    own = os.environ.get("SYMGRAPH_CACHE_DIRECTORY")
+    own = os.environ.get("SYMGRAPH_CACHE")
     if own:
-        return Setting("kernel_cache_directory", Path(own).expanduser().absolute(), "SYMGRAPH_CACHE_DIRECTORY")
+        return Setting("kernel_cache_directory", Path(own).expanduser().absolute(), "SYMGRAPH_CACHE")
     where = "default"
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or "~/AppData/Local").expanduser()

@@ -16,7 +16,7 @@ import symgraph
 from symgraph import config
 from symgraph.cli import print_table
 
-__all__ = ["examine", "run", "try_executor"]
+__all__ = ["examine", "processor", "run", "try_executor"]
 
 # A small computation with a product, a sum and a gradient; prints what it got.
 _PROBE = """
@@ -70,7 +70,8 @@ def _requirements() -> list[tuple[str, str, str]]:
     return sorted(found.values(), key=lambda row: (row[2] != "required", row[2], row[0].lower()))
 
 
-def _processor() -> dict[str, Any]:
+def processor() -> dict[str, Any]:
+    """The processor: model, threads that will be used, what LLVM calls it, and features that matter here."""
     model = platform.processor() or platform.machine()
     try:
         match = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
@@ -142,7 +143,7 @@ def examine() -> dict[str, Any]:
         "platform": platform.platform(),
         "chosen": chosen,
         "packages": [{"name": name, "version": version, "for": use} for name, version, use in _requirements()],
-        "processor": _processor(),
+        "processor": processor(),
         "blas": _linear_algebra(),
         "nvidia_driver": _driver(),
         "kernel_cache": _kernel_cache(),
@@ -165,17 +166,15 @@ def run(as_json: bool = False) -> int:
     print(f"symgraph {found['symgraph']} on Python {found['python']}, {found['platform']}\n")
     rows = [(row["name"], row["version"] or "-", row["for"]) for row in found["packages"]]
     print_table(("package", "version", "what for"), rows)
-    processor = found["processor"]
-    print(f"\nProcessor     {processor['model']}; {processor['threads']} threads will be used")
-    print(
-        f"              LLVM target {processor['target'] or 'unknown'}: {' '.join(processor['features']) or 'unknown'}"
-    )
+    cpu = found["processor"]
+    print(f"\nProcessor     {cpu['model']}; {cpu['threads']} threads will be used")
+    print(f"              LLVM target {cpu['target'] or 'unknown'}: {' '.join(cpu['features']) or 'unknown'}")
     print("BLAS          " + "; ".join(f"{name}: {blas}" for name, blas in found["blas"].items()))
     print(f"NVIDIA driver {found['nvidia_driver'] or 'none found'}")
     cache = found["kernel_cache"]
     state = f"{cache['files']} files, {cache['megabytes']} MB" if cache["exists"] else "not made yet"
     if not cache["writable"]:
-        state += "; NOT WRITABLE: kernels are compiled anew in each process (set SYMGRAPH_CACHE_DIRECTORY)"
+        state += "; NOT WRITABLE: kernels are compiled anew in each process (set SYMGRAPH_CACHE)"
     print(f"Kernel cache  {cache['path']} ({state})\n")
     rows = [
         (name, "runs" if result["runs"] else "cannot run", result["reason"])

@@ -1,7 +1,7 @@
 """What every test stands on: no file or setting of the user's reaches a test, and compiled kernels are kept apart.
 
 The kernel cache lies in the repository (ignored by git), is keyed by content and is shared by runs and workers, so that
-a second run of the tests compiles little.  ``SYMGRAPH_CACHE_DIRECTORY`` overrides it.
+a second run of the tests compiles little.  ``SYMGRAPH_CACHE`` overrides it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-os.environ.setdefault("SYMGRAPH_CACHE_DIRECTORY", str(ROOT / ".kernel-cache"))
+os.environ.setdefault("SYMGRAPH_CACHE", str(ROOT / ".kernel-cache"))
 os.environ.setdefault("KERAS_BACKEND", "numba")
 # An empty home: the user's keras.json must not change what the tests see.
 _home = tempfile.TemporaryDirectory(prefix="symgraph-tests-")
@@ -51,7 +51,7 @@ def fresh_settings(monkeypatch, tmp_path):
     """
     from symgraph import config
 
-    for name in ("KERAS_BACKEND", "SYMGRAPH_NUM_THREADS", "OMP_NUM_THREADS", "SYMGRAPH_CACHE_DIRECTORY"):
+    for name in ("KERAS_BACKEND", "SYMGRAPH_NUM_THREADS", "OMP_NUM_THREADS", "SYMGRAPH_CACHE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     kept = dict(vars(config._store))

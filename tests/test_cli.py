@@ -177,7 +177,8 @@ def test_doctor(home, capsys):
 def test_doctor_leaves_with_1_if_the_chosen_executor_cannot_run(home, capsys, monkeypatch):
     from symgraph import doctor
 
-    monkeypatch.setattr(doctor, "try_executor", lambda name: {"runs": name != "numba", "reason": "no compiler"})
+    outcomes = [{"runs": False, "reason": "no compiler"}, {"runs": True, "reason": ""}]
+    monkeypatch.setattr(doctor, "try_executor", lambda name: outcomes[name != "numba"])
     assert cli.main(["doctor"]) == 1
     text = capsys.readouterr().out
     assert re.search(r"^numba +cannot run +no compiler$", text, re.MULTILINE)

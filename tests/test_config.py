@@ -255,7 +255,7 @@ def test_kernel_cache_directory(home, monkeypatch, tmp_path):
         assert config.kernel_cache_directory() == tmp_path / "shared" / "symgraph" / "kernels"
         monkeypatch.setenv("XDG_CACHE_HOME", "relative")
         assert config.kernel_cache_directory().parts[-3:] == (".cache", "symgraph", "kernels")
-    monkeypatch.setenv("SYMGRAPH_CACHE_DIRECTORY", str(tmp_path / "own"))
+    monkeypatch.setenv("SYMGRAPH_CACHE", str(tmp_path / "own"))
     assert config.kernel_cache_directory() == tmp_path / "own"
     assert not (tmp_path / "own").exists(), "asking for the folder must not make it"
 

@@ -1,0 +1,201 @@
+"""From the source text of a kernel to the bytes of a native object file, through Numba's front end and LLVM.
+
+Imported only when the kernel cache has no object: this is the one place where Numba runs.  Numba types the function and
+writes LLVM text; the optimisation is one pipeline of our own instead of Numba's three, and nothing is linked in but what
+the kernel calls: no Python wrapper, no reference counting, no error path.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import Any
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+
+__all__ = ["FLAGS", "KernelError", "build"]
+
+#: ``ninf`` and ``nnan`` are absent: NaN and infinities mean what they say.
+FLAGS = ("afn", "arcp", "contract", "nsz", "reassoc")
+
+_lock = threading.RLock()
+_state: dict[str, Any] = {}
+
+
+class KernelError(RuntimeError):
+    """A kernel that does not compile, or an object file that cannot be used; the message holds the source text."""
+
+
+def target_machine() -> Any:
+    """LLVM's target machine for this processor, as objects of the cache are made for it."""
+    machine = _state.get("machine")
+    if machine is None:
+        # Loops over many buffers need many overlap checks before LLVM makes vectors of them; its limit of 8 is too low.
+        llvm.set_option("", "-runtime-memory-check-threshold=512")
+        llvm.set_option("", "-memory-check-merge-threshold=512")
+        machine = _state["machine"] = new_target_machine()
+    return machine
+
+
+def new_target_machine() -> Any:
+    """A fresh target machine: an execution engine takes possession of the one it is given."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    options: dict[str, Any] = {"cpu": llvm.get_host_cpu_name(), "features": host_features(), "opt": 3}
+    # The code is loaded anywhere in memory and calls far away: what LLVM's JIT chooses for itself.
+    options.update(reloc="static" if target.name.startswith("x86") else "default", codemodel="jitdefault", jit=True)
+    return target.create_target_machine(**options)
+
+
+def host_features() -> str:
+    """The instruction sets of this processor, as LLVM's ``+this,-that`` text."""
+    try:
+        return llvm.get_host_cpu_features().flatten()
+    except RuntimeError:  # LLVM cannot tell on this platform; the processor's name alone then decides
+        return ""
+
+
+def _compiler() -> type:
+    """A Numba pipeline with the passes that kernels need: no rewrites, no inlining of closures, no parallel analysis."""
+    if "compiler" not in _state:
+        from numba.core import typed_passes, untyped_passes
+        from numba.core.compiler import CompilerBase
+        from numba.core.compiler_machinery import PassManager
+
+        class KernelCompiler(CompilerBase):
+            def define_pipelines(self) -> list[Any]:
+                manager = PassManager("kernel")
+                manager.add_pass(untyped_passes.TranslateByteCode, "read bytecode")
+                manager.add_pass(untyped_passes.FixupArgs, "arguments")
+                manager.add_pass(untyped_passes.IRProcessing, "control flow")
+                manager.add_pass(untyped_passes.ReconstructSSA, "single assignment")
+                manager.add_pass(typed_passes.NopythonTypeInference, "types")
+                manager.add_pass(typed_passes.PreLowerStripPhis, "remove phis")
+                manager.add_pass(typed_passes.IRLegalization, "legal")
+                manager.add_pass(typed_passes.NativeLowering, "lower")
+                manager.add_pass(typed_passes.NoPythonBackend, "result")
+                manager.finalize()
+                return [manager]
+        _state["compiler"] = KernelCompiler
+    return _state["compiler"]
+
+
+def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[Any]]:
+    """LLVM texts of the kernel and of its plain C entry ``symbol(int64, int64, int64)``; libraries it links to."""
+    from numba.core import compiler, cpu, types
+    from numba.core.compiler_lock import global_compiler_lock
+    from numba.core.registry import cpu_target
+
+    from symgraph.backends.cpu.language import function_of
+    from symgraph.backends.cpu.native import native_namespace
+
+    function = function_of(source, name, native_namespace())
+    typing, target = cpu_target.typing_context, cpu_target.target_context
+    if "refreshed" not in _state:
+        typing.refresh()
+        target.refresh()
+        _state["refreshed"] = True
+    flags = compiler.Flags()
+    flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+    flags.error_model = "numpy"
+    flags.fastmath = cpu.FastMathOptions(set(FLAGS))
+    with global_compiler_lock:
+        library = target.codegen().create_library(symbol)
+        texts: list[str] = []
+        # Numba would parse, verify and optimise each module as it comes; here the text is kept and handled once.
+        library.add_ir_module = lambda module: texts.append(str(module))
+        result = compiler.compile_extra(typing, target, function, (types.int64,) * 3, types.void, flags, {},
+                                        library=library, pipeline_class=_compiler())
+        entry = library.create_ir_module(symbol + "_entry")
+        integer = ir.IntType(64)
+        native = ir.Function(entry, ir.FunctionType(ir.VoidType(), [integer] * 3), symbol)
+        builder = ir.IRBuilder(native.append_basic_block())
+        inner = target.declare_function(entry, result.fndesc)
+        target.call_conv.call_function(builder, inner, types.void, result.fndesc.argtypes, native.args)
+        builder.ret_void()
+        texts.append(str(entry))
+        linked = [one._get_module_for_linking() for one in dict.fromkeys(library._linking_libraries)]
+    return texts, linked
+
+
+_LABEL = re.compile(r'^("?[^\s:"]+"?):', re.M)
+
+
+def annotate_loops(text: str) -> str:
+    """Say of each loop that accesses through independent pointers may be reordered across its iterations.
+
+    Loads and stores carry the marker of :data:`native.ACCESS_GROUP`; each branch to a block that stands earlier in the
+    text is the end of a loop and gets ``llvm.loop.parallel_accesses``.
+    """
+    from symgraph.backends.cpu.native import ACCESS_GROUP
+
+    if "!" + ACCESS_GROUP not in text:
+        return text
+    text = re.sub("!" + re.escape(ACCESS_GROUP) + r" !\d+", "!llvm.access.group !900000", text)
+    seen: set[str] = set()
+    count = 900001
+    lines = []
+    for line in text.split("\n"):
+        if line.startswith("define "):
+            seen = set()
+        label = _LABEL.match(line)
+        if label:
+            seen.add(label.group(1).strip('"'))
+        elif line.lstrip().startswith("br ") and "!llvm.loop" not in line:
+            targets = re.findall(r'label %("[^"]*"|[\w.$-]+)', line)
+            if any(one.strip('"') in seen for one in targets):
+                count += 1
+                line += f", !llvm.loop !{count}"
+        lines.append(line)
+    lines.append("!900000 = distinct !{}")
+    lines.append('!900001 = !{!"llvm.loop.parallel_accesses", !900000}')
+    lines.extend(f"!{one} = distinct !{{!{one}, !900001}}" for one in range(900002, count + 1))
+    return "\n".join(lines)
+
+
+def optimised_module(source: str, name: str, symbol: str) -> Any:
+    """The kernel as an optimised LLVM module whose one visible function is ``symbol``."""
+    texts, linked = _typed_text(source, name, symbol)
+    machine = target_machine()
+    module = None
+    for text in texts:
+        part = llvm.parse_assembly(annotate_loops(text))
+        if module is None:
+            module = part
+        else:
+            module.link_in(part)
+    assert module is not None
+    for library in linked:
+        module.link_in(library, preserve=True)
+    module.data_layout = str(machine.target_data)
+    module.verify()
+    for function in module.functions:
+        if not function.is_declaration and function.name != symbol:
+            function.linkage = "internal"
+    for variable in module.global_variables:
+        if not variable.is_declaration:
+            variable.linkage = "internal"
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_vectorization = options.slp_vectorization = True
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return module
+
+
+def build(source: str, name: str, symbol: str) -> tuple[bytes, list[str]]:
+    """Compile one kernel.
+
+    Arguments: its ``source`` text, its ``name`` (for messages) and the ``symbol`` under which the object exports it.
+    Returns the object file's bytes and the names of the functions that the module declares but does not define.
+    Raises KernelError, with the source text, where Numba or LLVM refuses it.
+    """
+    with _lock:
+        try:
+            module = optimised_module(source, name, symbol)
+            wanted = [one.name for one in module.functions if one.is_declaration and not one.name.startswith("llvm.")]
+            return target_machine().emit_object(module), wanted
+        except Exception as error:
+            numbered = "\n".join(f"{number:4d}  {line}" for number, line in enumerate(source.splitlines(), 1))
+            raise KernelError(f"kernel {name!r} does not compile: {type(error).__name__}: {error}\n{numbered}") from error

@@ -1,0 +1,303 @@
+"""The kernel language in native code: the Numba types and intrinsics behind the words of :mod:`.language`.
+
+Imported only when a kernel has to be compiled: with a warm kernel cache Numba is never loaded.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.datamodel import models
+from numba.core.extending import intrinsic, lower_builtin, register_model
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
+
+from symgraph.backends.cpu.language import DTYPES
+
+__all__ = ["ACCESS_GROUP", "Pointer", "native_namespace"]
+
+I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
+F16, F32, F64 = ir.HalfType(), ir.FloatType(), ir.DoubleType()
+
+#: LLVM type in memory, and Numba type of the value once read.
+MEMORY = {"float16": F16, "bfloat16": I16, "float32": F32, "float64": F64, "int8": I8, "int16": I16, "int32": I32,
+          "int64": I64, "uint8": I8, "uint16": I16, "uint32": I32, "uint64": I64, "bool": I8}
+VALUE = {"float16": types.float32, "bfloat16": types.float32, "float32": types.float32, "float64": types.float64,
+         "int8": types.int8, "int16": types.int16, "int32": types.int32, "int64": types.int64, "uint8": types.uint8,
+         "uint16": types.uint16, "uint32": types.uint32, "uint64": types.uint64, "bool": types.boolean}
+
+#: Name of the marker on loads and stores through independent pointers; objects.py turns it into an access group.
+ACCESS_GROUP = "symgraph.access"
+
+
+class Pointer(types.Type):
+    """Numba type of a pointer to elements of ``element`` (a name of :data:`DTYPES`)."""
+
+    def __init__(self, element: str, independent: bool) -> None:
+        self.element, self.independent = element, independent
+        super().__init__(name=f"Pointer({element}, {independent})")
+
+    @property
+    def key(self) -> tuple[str, bool]:
+        return self.element, self.independent
+
+
+@register_model(Pointer)
+class PointerModel(models.PrimitiveModel):
+    def __init__(self, dmm: Any, fe_type: Pointer) -> None:
+        super().__init__(dmm, fe_type, MEMORY[fe_type.element].as_pointer())
+
+
+@infer_global(operator.getitem)
+class _TypeOfElement(AbstractTemplate):
+    def generic(self, args: Any, kws: Any) -> Any:
+        if len(args) == 2 and isinstance(args[0], Pointer) and isinstance(args[1], types.Integer):
+            return signature(VALUE[args[0].element], args[0], types.int64)
+        return None
+
+
+@infer_global(operator.setitem)
+class _TypeOfStore(AbstractTemplate):
+    def generic(self, args: Any, kws: Any) -> Any:
+        if len(args) == 3 and isinstance(args[0], Pointer) and isinstance(args[1], types.Integer):
+            return signature(types.none, args[0], types.int64, VALUE[args[0].element])
+        return None
+
+
+def _bfloat16_to_float32(builder: ir.IRBuilder, bits: ir.Value) -> ir.Value:
+    return builder.bitcast(builder.shl(builder.zext(bits, I32), I32(16)), F32)
+
+
+def _float32_to_bfloat16(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    bits = builder.bitcast(value, I32)
+    high = builder.lshr(bits, I32(16))
+    rounded = builder.lshr(builder.add(builder.add(bits, I32(0x7FFF)), builder.and_(high, I32(1))), I32(16))
+    unordered = builder.fcmp_unordered("uno", value, value)
+    return builder.trunc(builder.select(unordered, builder.or_(high, I32(0x40)), rounded), I16)
+
+
+def _mark(builder: ir.IRBuilder, instruction: ir.Instruction, pointer: Pointer) -> None:
+    if pointer.independent:
+        instruction.set_metadata(ACCESS_GROUP, builder.module.add_metadata(()))
+
+
+def _read(builder: ir.IRBuilder, pointer: Pointer, base: ir.Value, index: ir.Value) -> ir.Value:
+    raw = builder.load(builder.gep(base, [index], inbounds=True))
+    _mark(builder, raw, pointer)
+    if pointer.element == "float16":
+        return builder.fpext(raw, F32)
+    if pointer.element == "bfloat16":
+        return _bfloat16_to_float32(builder, raw)
+    return builder.icmp_unsigned("!=", raw, I8(0)) if pointer.element == "bool" else raw
+
+
+def _write(builder: ir.IRBuilder, pointer: Pointer, base: ir.Value, index: ir.Value, value: ir.Value) -> None:
+    if pointer.element == "float16":
+        value = builder.fptrunc(value, F16)
+    elif pointer.element == "bfloat16":
+        value = _float32_to_bfloat16(builder, value)
+    elif pointer.element == "bool":
+        value = builder.zext(value, I8)
+    _mark(builder, builder.store(value, builder.gep(base, [index], inbounds=True)), pointer)
+
+
+@lower_builtin(operator.getitem, Pointer, types.Integer)
+def _lower_getitem(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+    return _read(builder, sig.args[0], args[0], args[1])
+
+
+@lower_builtin(operator.setitem, Pointer, types.Integer, types.Any)
+def _lower_setitem(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+    _write(builder, sig.args[0], *args)
+    return context.get_dummy_value()
+
+
+def word(arity: int, name: str) -> Callable[[Callable[..., Any]], Any]:
+    """Make an intrinsic of ``arity`` arguments from ``rule(*types) -> (signature, emit(builder, context, *values))``.
+
+    Numba reads the number of arguments off the Python signature, so a function of the right arity is written out.
+    """
+    def make(rule: Callable[..., Any]) -> Any:
+        names = ", ".join("abcdefghijklmnop"[:arity])
+        text = f"def {name}(typing_context{', ' if arity else ''}{names}):\n    return rule({names})\n"
+        namespace: dict[str, Any] = {"rule": lambda *given: _intrinsic_pair(rule, given)}
+        exec(text, namespace)
+        function = namespace[name]
+        function.__module__ = __name__
+        return intrinsic(function)
+    return make
+
+
+def _intrinsic_pair(rule: Callable[..., Any], given: tuple[Any, ...]) -> Any:
+    answer = rule(*given)
+    if answer is None:
+        return None
+    sig, emit = answer
+
+    def generate(context: Any, builder: ir.IRBuilder, _sig: Any, values: Any) -> Any:
+        result = emit(builder, context, *values)
+        return context.get_dummy_value() if result is None else result
+    return sig, generate
+
+
+def _address(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type = I64) -> ir.Value:
+    return builder.inttoptr(address, kind.as_pointer())
+
+
+def _pointer_word(dtype: str, independent: bool) -> Any:
+    kind = Pointer(dtype, independent)
+
+    def rule(address: Any, size: Any) -> Any:
+        return (signature(kind, types.int64, types.int64),
+                lambda builder, context, place, _size: _address(builder, place, MEMORY[dtype]))
+    return word(2, f"{'independent' if independent else 'pointer'}_{dtype}")(rule)
+
+
+def _integers(result: Any, count: int) -> Any:
+    return signature(result, *([types.int64] * count))
+
+
+def _load_rule(args: Any, k: Any) -> Any:
+    return (_integers(types.int64, 2),
+            lambda builder, context, table, entry: builder.load(builder.gep(_address(builder, table), [entry], inbounds=True)))
+
+
+def _load_float64_rule(args: Any, k: Any) -> Any:
+    return (_integers(types.float64, 2), lambda builder, context, table, entry:
+            builder.load(builder.gep(_address(builder, table, F64), [entry], inbounds=True)))
+
+
+def _shift_rule(pointer: Any, k: Any) -> Any:
+    if not isinstance(pointer, Pointer):
+        return None
+    return (signature(pointer, pointer, types.int64),
+            lambda builder, context, base, by: builder.gep(base, [by], inbounds=True))
+
+
+def _share(builder: ir.IRBuilder, n: ir.Value, thread: ir.Value, threads: ir.Value) -> ir.Value:
+    # n * thread < 2**63 in every real case; unsigned division needs no fix-up for signs.
+    return builder.udiv(builder.mul(n, thread), threads)
+
+
+def _span_rule(n: Any, thread: Any, threads: Any) -> Any:
+    def emit(builder: ir.IRBuilder, context: Any, count: ir.Value, one: ir.Value, all_: ir.Value) -> ir.Value:
+        stop = _share(builder, count, builder.add(one, I64(1)), all_)
+        return cgutils.pack_array(builder, [_share(builder, count, one, all_), stop], I64)
+    return _integers(types.UniTuple(types.int64, 2), 3), emit
+
+
+def _span_blocks_rule(n: Any, block: Any, thread: Any, threads: Any) -> Any:
+    def emit(builder: ir.IRBuilder, context: Any, count: ir.Value, size: ir.Value, one: ir.Value, all_: ir.Value) -> Any:
+        blocks = builder.udiv(builder.sub(builder.add(count, size), I64(1)), size)
+        ends = []
+        for index in (one, builder.add(one, I64(1))):
+            end = builder.mul(_share(builder, blocks, index, all_), size)
+            ends.append(builder.select(builder.icmp_signed("<", count, end), count, end))
+        return cgutils.pack_array(builder, ends, I64)
+    return _integers(types.UniTuple(types.int64, 2), 4), emit
+
+
+def _common(a: Any, b: Any) -> Any:
+    return a if a == b else types.float64 if types.float64 in (a, b) else max(a, b, key=lambda t: getattr(t, "bitwidth", 64))
+
+
+def _select_rule(condition: Any, a: Any, b: Any) -> Any:
+    kind = _common(a, b)
+    return (signature(kind, types.boolean, kind, kind),
+            lambda builder, context, c, x, y: builder.select(context.get_value_as_data(builder, types.boolean, c)
+                                                             if c.type != I1 else c, x, y))
+
+
+def _round_float16_rule(x: Any) -> Any:
+    return (signature(types.float32, types.float32),
+            lambda builder, context, value: builder.fpext(builder.fptrunc(value, F16), F32))
+
+
+def _round_bfloat16_rule(x: Any) -> Any:
+    return (signature(types.float32, types.float32),
+            lambda builder, context, value: _bfloat16_to_float32(builder, _float32_to_bfloat16(builder, value)))
+
+
+# Words of the thread pool only: atomics, waiting, indirect calls.
+
+def _store_rule(address: Any, k: Any, value: Any) -> Any:
+    def emit(builder: ir.IRBuilder, context: Any, table: ir.Value, entry: ir.Value, new: ir.Value) -> None:
+        builder.store(new, builder.gep(_address(builder, table), [entry], inbounds=True))
+    return _integers(types.void, 3), emit
+
+
+def _atomic_load_rule(address: Any) -> Any:
+    return (_integers(types.int64, 1),
+            lambda builder, context, place: builder.load_atomic(_address(builder, place), "seq_cst", 8))
+
+
+def _atomic_store_rule(address: Any, value: Any) -> Any:
+    def emit(builder: ir.IRBuilder, context: Any, place: ir.Value, new: ir.Value) -> None:
+        builder.store_atomic(new, _address(builder, place), "seq_cst", 8)
+    return _integers(types.void, 2), emit
+
+
+def _atomic_rule(operation: str) -> Callable[..., Any]:
+    return lambda address, value: (_integers(types.int64, 2), lambda builder, context, place, new:
+                                   builder.atomic_rmw(operation, _address(builder, place), new, "seq_cst"))
+
+
+def _call_kernel_rule(address: Any, thread: Any, threads: Any, args: Any) -> Any:
+    def emit(builder: ir.IRBuilder, context: Any, place: ir.Value, *given: ir.Value) -> None:
+        kind = ir.FunctionType(ir.VoidType(), [I64, I64, I64])
+        builder.call(builder.inttoptr(place, kind.as_pointer()), given)
+    return _integers(types.void, 4), emit
+
+
+def _relax_rule() -> Any:
+    """Tell the processor that this is a waiting loop."""
+    def emit(builder: ir.IRBuilder, context: Any) -> None:
+        triple = builder.module.triple
+        if triple.startswith(("x86", "i386", "i686", "amd64")):
+            kind, name, values = ir.FunctionType(ir.VoidType(), []), "llvm.x86.sse2.pause", []
+        elif triple.startswith(("aarch64", "arm64")):
+            kind, name, values = ir.FunctionType(ir.VoidType(), [I32]), "llvm.aarch64.hint", [I32(1)]  # "yield"
+        else:
+            return
+        builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
+    return signature(types.void), emit
+
+
+def external(name: str, arity: int) -> Any:
+    """A word that calls the C function registered as ``symgraph_<name>``: int64 arguments and result."""
+    def rule(*given: Any) -> Any:
+        def emit(builder: ir.IRBuilder, context: Any, *values: ir.Value) -> ir.Value:
+            kind = ir.FunctionType(I64, [I64] * arity)
+            return builder.call(cgutils.get_or_insert_function(builder.module, kind, "symgraph_" + name), values)
+        return _integers(types.int64, arity), emit
+    return word(arity, "system_" + name)(rule)
+
+
+_namespace: dict[str, Any] = {}
+
+
+def native_namespace() -> dict[str, Any]:
+    """A fresh copy of the globals of a kernel: every word of the language as a Numba intrinsic or type."""
+    if not _namespace:
+        from symgraph.backends.cpu import native_functions
+
+        for dtype in DTYPES:
+            _namespace["pointer_" + dtype] = _pointer_word(dtype, False)
+            _namespace["independent_" + dtype] = _pointer_word(dtype, True)
+            if dtype not in ("float16", "bfloat16"):
+                _namespace["bool_" if dtype == "bool" else dtype] = VALUE[dtype]
+        rules = {"load": (2, _load_rule), "load_float64": (2, _load_float64_rule), "shift": (2, _shift_rule),
+                 "span": (3, _span_rule), "span_blocks": (4, _span_blocks_rule), "select": (3, _select_rule),
+                 "round_float16": (1, _round_float16_rule), "round_bfloat16": (1, _round_bfloat16_rule),
+                 "store": (3, _store_rule), "atomic_load": (1, _atomic_load_rule), "atomic_store": (2, _atomic_store_rule),
+                 "atomic_add": (2, _atomic_rule("add")), "atomic_exchange": (2, _atomic_rule("xchg")),
+                 "call_kernel": (4, _call_kernel_rule), "relax": (0, _relax_rule)}
+        for name, (arity, rule) in rules.items():
+            _namespace[name] = word(arity, name)(rule)
+        for name, arity in (("wait", 2), ("post", 3), ("yield", 0), ("sleep", 1)):
+            _namespace["system_" + name] = external(name, arity)
+        _namespace.update(native_functions.words())
+    return dict(_namespace)

@@ -1,0 +1,324 @@
+"""The thread pool and the tape driver: a whole program as one native call.
+
+A *tape* is an int64 array of rows of eight entries, walked by all threads side by side:
+
+=====  ===============  ==============================================================================================
+entry  name             meaning
+=====  ===============  ==============================================================================================
+0      kernel           address of a native function ``void(int64 thread, int64 threads, int64 args)``; 0 for a loop row
+1      args             address of its argument table
+2      mode             ``ALONE`` (0): thread 0 calls it as thread 0 of 1; ``SHARED`` (1): every thread calls it
+3      barrier          1: all threads wait for each other after this row, as a later row reads what it wrote elsewhere
+4      count            loop row: number of iterations, 0 skips the body
+5      rows             loop row: number of rows of its body, which follow it
+6      patches          loop row: address of pairs ``(address of an int64, increment)``, or 0
+7      patch_count      loop row: number of pairs
+=====  ===============  ==============================================================================================
+
+A loop row repeats its body ``count`` times.  Between iterations all threads meet, and each patch address is increased by
+its increment; after the last iteration the patched numbers are what they were before the loop, so that the tape can run
+again.  Loops nest up to ``DEPTH`` deep.  A barrier is implied at the end of each iteration and of the tape.
+
+The driver and the workers' waiting loop are kernels themselves (compiled once, cached like any other).  A waiting thread
+spins for some hundred pauses, then gives its time slice away, then sleeps: a contended machine is not held up, and idle
+workers use no processor time.  A tape on one thread touches no atomic operation.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+
+from symgraph.backends.cpu import objects, symbols
+
+__all__ = ["ALONE", "DEPTH", "ROW", "SHARED", "Pool", "row"]
+
+ALONE, SHARED = 0, 1
+ROW = 8
+DEPTH = 12
+
+# The context, in int64 entries: the job, counters on cache lines of their own, limits, then a block per thread.
+_TAPE, _ROWS, _THREADS, _STOP, _WALK = range(5)
+_ARRIVED, _GENERATION, _DONE = 16, 32, 48
+_SPINS, _YIELDS, _NAP, _IDLE_YIELDS = 8, 9, 10, 11
+_BLOCKS, _BLOCK = 64, 64
+_TICKET, _SLEEPING, _HANDLE, _STACK, _SEMAPHORE = 0, 1, 2, 8, 48
+
+_WAIT = """
+{indent}{variable} = 0
+{indent}while {condition}:
+{indent}    {variable} += 1
+{indent}    if {variable} < spins:
+{indent}        relax()
+{indent}    elif {variable} < yields:
+{indent}        system_yield()
+{indent}    else:
+{indent}        system_sleep(nap)
+"""
+
+# Whoever arrives last patches (where the barrier ends an iteration) and lets the others go.
+_BARRIER = """
+{indent}generation = atomic_load(context + 8 * {GENERATION})
+{indent}if atomic_add(context + 8 * {ARRIVED}, 1) == threads - 1:
+{patch}
+{indent}    atomic_store(context + 8 * {ARRIVED}, 0)
+{indent}    atomic_store(context + 8 * {GENERATION}, generation + 1)
+{indent}else:{wait}
+"""
+
+_PATCH = """
+{indent}k = 0
+{indent}while k < patch_count:
+{indent}    place = load(patches, 2 * k)
+{indent}    store(place, 0, load(place, 0) + factor * load(patches, 2 * k + 1))
+{indent}    k += 1
+"""
+
+_WALK_SOURCE = """
+def walk(thread, threads, context):
+    tape = load(context, {TAPE})
+    end = load(context, {ROWS})
+    spins = load(context, {SPINS})
+    yields = load(context, {YIELDS})
+    nap = load(context, {NAP})
+    stack = context + 8 * ({BLOCKS} + {BLOCK} * thread + {STACK})
+    depth = 0
+    index = 0
+    while True:
+        if index < end:
+            entry = tape + {ROWBYTES} * index
+            index += 1
+            kernel = load(entry, 0)
+            if kernel != 0:
+                if load(entry, 2) != 0:
+                    call_kernel(kernel, thread, threads, load(entry, 1))
+                elif thread == 0:
+                    call_kernel(kernel, 0, 1, load(entry, 1))
+                if threads > 1 and load(entry, 3) != 0 and index < end:
+{row_barrier}
+            elif load(entry, 4) > 0:
+                store(stack, 3 * depth, index - 1)
+                store(stack, 3 * depth + 1, load(entry, 4))
+                store(stack, 3 * depth + 2, end)
+                depth += 1
+                end = index + load(entry, 5)
+            else:
+                index += load(entry, 5)
+        elif depth == 0:
+            return
+        else:
+            loop = load(stack, 3 * depth - 3)
+            left = load(stack, 3 * depth - 2) - 1
+            entry = tape + {ROWBYTES} * loop
+            patches = load(entry, 6)
+            patch_count = load(entry, 7)
+            factor = 1
+            if left == 0:
+                factor = 1 - load(entry, 4)
+            if threads > 1:
+{loop_barrier}
+            else:
+{loop_patch}
+            if left > 0:
+                store(stack, 3 * depth - 2, left)
+                index = loop + 1
+            else:
+                depth -= 1
+                index = end
+                end = load(stack, 3 * depth + 2)
+"""
+
+_WORK_SOURCE = """
+def work(thread, unused, context):
+    block = context + 8 * ({BLOCKS} + {BLOCK} * thread)
+    spins = load(context, {SPINS})
+    yields = load(context, {IDLE_YIELDS})
+    ticket = 0
+    while True:
+        waited = 0
+        while atomic_load(block) == ticket:
+            waited += 1
+            if waited < spins:
+                relax()
+            elif waited < yields:
+                system_yield()
+            else:
+                atomic_store(block + 8 * {SLEEPING}, 1)
+                if atomic_load(block) == ticket or atomic_exchange(block + 8 * {SLEEPING}, 0) == 0:
+                    system_wait(load(block, {HANDLE}), -1)
+        ticket += 1
+        if atomic_load(context + 8 * {STOP}) != 0:
+            return
+        call_kernel(load(context, {WALK}), thread, load(context, {THREADS}), context)
+        atomic_add(context + 8 * {DONE}, 1)
+"""
+
+_RUN_SOURCE = """
+def run(tape, packed, context):
+    threads = packed >> 32
+    store(context, {TAPE}, tape)
+    store(context, {ROWS}, packed & 0xFFFFFFFF)
+    if threads == 1:
+        call_kernel(load(context, {WALK}), 0, 1, context)
+        return
+    spins = load(context, {SPINS})
+    yields = load(context, {YIELDS})
+    nap = load(context, {NAP})
+    store(context, {THREADS}, threads)
+    atomic_store(context + 8 * {DONE}, 0)
+    worker = 1
+    while worker < threads:
+        block = context + 8 * ({BLOCKS} + {BLOCK} * worker)
+        atomic_add(block, 1)
+        if atomic_load(block + 8 * {SLEEPING}) == 1 and atomic_exchange(block + 8 * {SLEEPING}, 0) == 1:
+            system_post(load(block, {HANDLE}), 1, 0)
+        worker += 1
+    call_kernel(load(context, {WALK}), 0, threads, context)
+    {wait}
+"""
+
+
+def _sources() -> list[tuple[str, str]]:
+    """The three kernels of the pool: ``(name, source)``."""
+    numbers = {name[1:]: value for name, value in globals().items()
+               if name.startswith("_") and name[1:].isupper() and isinstance(value, int)} | {"ROWBYTES": 8 * ROW}
+
+    def wait(spaces: int, condition: str) -> str:
+        return _WAIT.format(indent=" " * spaces, variable="waited", condition=condition.format(**numbers))
+
+    def barrier(spaces: int, patch: str) -> str:
+        condition = "atomic_load(context + 8 * {GENERATION}) == generation"
+        return _BARRIER.format(indent=" " * spaces, patch=patch, wait=wait(spaces + 4, condition), **numbers)
+
+    walk = _WALK_SOURCE.format(row_barrier=barrier(20, ""), loop_barrier=barrier(16, _PATCH.format(indent=" " * 20)),
+                               loop_patch=_PATCH.format(indent=" " * 16), **numbers)
+    run = _RUN_SOURCE.format(wait=wait(4, "atomic_load(context + 8 * {DONE}) < threads - 1"), **numbers)
+    return [("walk", walk), ("work", _WORK_SOURCE.format(**numbers)), ("run", run)]
+
+
+_Native = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+
+
+def row(kernel: int = 0, args: int = 0, mode: int = SHARED, barrier: int = 1, count: int = 0, rows: int = 0,
+        patches: int = 0, patch_count: int = 0) -> list[int]:
+    """One row of a tape; see the table at the head of this module."""
+    return [kernel, args, mode, barrier, count, rows, patches, patch_count]
+
+
+class _Workers:
+    """The context and the threads of a pool in one process; lives until :meth:`stop`, whoever forgets the pool."""
+
+    def __init__(self, threads: int, walk: int, work: int) -> None:
+        self.process = os.getpid()
+        self.memory = np.zeros(_BLOCKS + _BLOCK * threads + 16, np.int64)
+        self.context = -(-self.memory.ctypes.data // 128) * 128
+        self.words = (ctypes.c_int64 * (_BLOCKS + _BLOCK * threads)).from_address(self.context)
+        self.words[_WALK] = walk
+        self.words[_SPINS], self.words[_YIELDS], self.words[_IDLE_YIELDS] = 400, 2400, 2400
+        self.words[_NAP] = 1 if sys.platform == "win32" else 50  # milliseconds there, microseconds elsewhere
+        self.handles = [0] + [self._semaphore(worker) for worker in range(1, threads)]
+        self.function = _Native(work)
+        self.threads = [threading.Thread(target=self.function, args=(worker, 0, self.context), daemon=True,
+                                         name=f"symgraph-worker-{worker}") for worker in range(1, threads)]
+        for thread in self.threads:
+            thread.start()
+
+    def _semaphore(self, worker: int) -> int:
+        start = _BLOCKS + _BLOCK * worker
+        handle = symbols.new_semaphore(self.context + 8 * (start + _SEMAPHORE))
+        self.words[start + _HANDLE] = handle
+        return handle
+
+    def stop(self) -> None:
+        """End the threads (in the process that started them; a forked child has none)."""
+        if os.getpid() != self.process or not self.threads:
+            return
+        self.words[_STOP] = 1
+        for worker in range(1, len(self.threads) + 1):
+            self.words[_BLOCKS + _BLOCK * worker + _TICKET] += 1
+            symbols.post_semaphore(self.handles[worker])
+        for thread in self.threads:
+            thread.join(5.0)
+        if any(thread.is_alive() for thread in self.threads):
+            _abandoned.append(self)  # its memory must outlive the thread that still reads it
+        else:
+            for worker in range(1, len(self.threads) + 1):
+                symbols.free_semaphore(self.handles[worker])
+        self.threads = []
+
+
+_abandoned: list[_Workers] = []
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+class Pool:
+    """``threads`` threads (the caller is one of them) that run tapes.
+
+    Several Python threads may call :meth:`run`: one tape runs at a time.  After a fork the child gets workers of its own
+    on its first run.
+    """
+
+    def __init__(self, threads: int) -> None:
+        if threads < 1:
+            raise ValueError(f"a pool needs at least one thread, got {threads}")
+        self.threads = threads
+        self._walk, self._work, run = objects.compile_kernels(_sources())
+        self._native = _Native(run)
+        self._lock = threading.Lock()
+        self._start()
+        _pools.add(self)
+
+    def _start(self) -> None:
+        self._workers: _Workers | None = _Workers(self.threads, self._walk, self._work)
+        self._context = self._workers.context
+        self._finalizer = weakref.finalize(self, self._workers.stop)
+
+    def run(self, tape_address: int, rows: int, threads: int | None = None) -> None:
+        """Run the tape of ``rows`` rows at ``tape_address`` on ``threads`` threads (all of the pool by default).
+
+        Returns when every row is done.  The GIL is released meanwhile.  Raises ValueError for more threads than the
+        pool has, and RuntimeError after :meth:`close`.
+        """
+        number = self.threads if threads is None else threads
+        if not 1 <= number <= self.threads:
+            raise ValueError(f"a tape runs on 1 to {self.threads} threads of this pool, got {number}")
+        with self._lock:
+            if self._workers is None:
+                if self._closed:
+                    raise RuntimeError("this thread pool has been closed")
+                self._start()
+            self._native(tape_address, number << 32 | rows, self._context)
+
+    _closed = False
+
+    def close(self) -> None:
+        """End the workers; a closed pool runs nothing any more."""
+        with self._lock:
+            self._closed = True
+            self._workers = None
+        self._finalizer()
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+        self._finalizer.detach()
+        self._workers = None
+
+
+def _after_fork() -> None:
+    for pool in list(_pools):
+        pool._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def describe(pool: Pool) -> dict[str, Any]:
+    """For ``symgraph doctor``: the number of threads and the way workers wait."""
+    return {"threads": pool.threads, "waiting": f"spin 400, yield, then {'Sleep' if sys.platform == 'win32' else 'sleep'}"}

@@ -10,6 +10,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +20,10 @@ os.environ.setdefault("KERAS_BACKEND", "numba")
 # An empty home: the user's keras.json must not change what the tests see.
 _home = tempfile.TemporaryDirectory(prefix="symgraph-tests-")
 os.environ["KERAS_HOME"] = _home.name
+
+# The same examples in each run, and no limit of time an example: the first call of a function compiles kernels.
+hypothesis.settings.register_profile("symgraph", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("symgraph")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

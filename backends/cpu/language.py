@@ -21,7 +21,6 @@ word                                    meaning
 ``select(condition, a, b)``             ``a`` or ``b``, both evaluated, without a branch
 ``float32(x)``, ``int64(x)``, ...       conversion to a dtype
 ``round_float16(x)``                    a float32 rounded to the nearest float16 (also ``round_bfloat16``)
-``count_blas()``                        see :mod:`symgraph.backends.cpu.blas`
 ======================================  ==================================================================================
 
 and the functions of :mod:`symgraph.backends.cpu.mathematics` and :mod:`symgraph.backends.cpu.blas`.
@@ -36,6 +35,7 @@ from __future__ import annotations
 
 import ctypes
 import linecache
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -181,10 +181,11 @@ def function_of(source: str, name: str, namespace: dict[str, Any]) -> Callable[.
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
     namespace.setdefault("__name__", "symgraph_kernel")
     exec(compile(source, filename, "exec"), namespace)
-    function = namespace.get(name) or namespace.get("kernel")
-    if not callable(function):
-        raise ValueError(f"the source of kernel {name!r} defines neither {name!r} nor 'kernel':\n{source}")
-    return function
+    for candidate in (name, "kernel"):
+        function = namespace.get(candidate)
+        if isinstance(function, types.FunctionType) and function.__code__.co_filename == filename:
+            return function
+    raise ValueError(f"the source of kernel {name!r} defines neither {name!r} nor 'kernel':\n{source}")
 
 
 def run_checked(source: str, name: str, thread: int, threads: int, args_address: int) -> None:

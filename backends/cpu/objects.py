@@ -67,7 +67,8 @@ def _base_key() -> bytes:
 
     digest = hashlib.sha256(_MAGIC)
     folder = Path(__file__).parent
-    for file in ("build.py", "language.py", "native.py", "native_functions.py", "mathematics.py", "symbols.py"):
+    for file in ("build.py", "language.py", "native.py", "native_functions.py", "native_blas.py", "mathematics.py",
+                 "symbols.py"):
         digest.update((folder / file).read_bytes())
     try:
         features = llvm.get_host_cpu_features().flatten()

@@ -8,13 +8,12 @@ EXTRAS_demo := sklearn
 EXTRAS_test := test
 EXTRAS_lint := dev
 
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint bench clean
 
 help:
 	@echo "make demo    train a small network on real handwritten digits"
 	@echo "make test    run the tests"
 	@echo "make lint    ruff and mypy"
-	@echo "make format  let ruff rewrite the layout of the files"
 	@echo "make bench   measure compile times, step times and memory"
 	@echo "make clean   remove .venv and what tools left behind"
 
@@ -27,9 +26,6 @@ test: $(VENV)/.installed-test
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check .
 	.ci/types $(BIN)/python
-
-format: $(VENV)/.installed-lint
-	$(BIN)/ruff format .
 
 bench: $(VENV)/.installed-demo
 	$(BIN)/symgraph bench

@@ -1,0 +1,156 @@
+"""Batches from generators and `Sequence`s, read ahead by threads."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+__all__ = ["GeneratorSource", "is_generator"]
+
+
+def is_generator(value: Any) -> bool:
+    """Whether `value` gives batches: an iterator, or a `Sequence` (`__getitem__`, `__len__`, `use_sequence_api`)."""
+    if isinstance(value, (np.ndarray, list, tuple, dict)) or value is None:
+        return False
+    return is_sequence(value) or hasattr(value, "__next__")
+
+
+def is_sequence(value: Any) -> bool:
+    """Whether `value` is a `Sequence`."""
+    return bool(getattr(value, "use_sequence_api", False))
+
+
+class GeneratorSource:
+    """Batches from a generator or `Sequence`.
+
+    # Arguments
+        generator: gives batches.
+        arrays_of: turns a batch into `(number of samples, arrays)`; runs in the calling thread.
+        steps: batches an epoch; for a `Sequence` its length by default.
+        max_queue_size: batches read ahead.
+        workers: threads that read ahead (one for a generator); 0: none, the caller reads.
+        shuffle: whether the batches of a `Sequence` come in another order each epoch.
+        steps_name: name of the steps argument, for messages.
+        use_multiprocessing: accepted; reading ahead is done by threads.
+
+    An error in a reading thread is raised where the batch is taken; nothing waits for a thread that has died.
+    """
+
+    def __init__(self, generator: Any, arrays_of: Callable[[Any], tuple[int, Any]], steps: int | None = None,
+                 max_queue_size: int = 10, workers: int = 1, shuffle: bool = False, steps_name: str = "steps",
+                 use_multiprocessing: bool = False):
+        self.generator, self.arrays_of = generator, arrays_of
+        self.sequence = is_sequence(generator)
+        if steps is None:
+            if not self.sequence:
+                raise ValueError(f"`{steps_name}` must be given for a generator that is no `Sequence`: it could go on "
+                                 "for ever.")
+            steps = len(generator)
+        if steps < 1:
+            raise ValueError(f"`{steps_name}` must be at least 1, got {steps}.")
+        self.samples: int | None = None
+        self.steps = self.batches = int(steps)
+        self.max_queue_size, self.workers, self.shuffle = max(1, max_queue_size), workers, shuffle
+        self._pool: ThreadPoolExecutor | None = None
+        self._queue: queue.Queue | None = None
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    def __enter__(self) -> GeneratorSource:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the reading threads."""
+        self._stop.set()
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+        if self._thread is not None:
+            while self._thread.is_alive():
+                try:  # a reader that waits for room finds it, and then sees the flag
+                    self._queue.get_nowait()  # type: ignore[union-attr]
+                except queue.Empty:
+                    self._thread.join(0.05)
+            self._thread = None
+
+    def on_epoch_end(self) -> None:
+        """Tell the `Sequence` that an epoch is over."""
+        if self.sequence and hasattr(self.generator, "on_epoch_end"):
+            self.generator.on_epoch_end()
+
+    def epoch(self) -> Iterator[tuple[int, Any]]:
+        """The batches of one epoch."""
+        batches = self._of_sequence() if self.sequence else self._of_generator()
+        for _ in range(self.steps):
+            yield self.arrays_of(next(batches))
+
+    def _of_sequence(self) -> Iterator[Any]:
+        length = len(self.generator)
+        order = np.resize(np.arange(length), self.steps)
+        if self.shuffle:
+            np.random.shuffle(order)
+        if self.workers < 1:
+            for index in order:
+                yield self.generator[int(index)]
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="symgraph-data")
+        pending: list = []
+        try:
+            for index in order:
+                pending.append(self._pool.submit(self.generator.__getitem__, int(index)))
+                if len(pending) > self.max_queue_size:
+                    yield pending.pop(0).result()
+            while pending:
+                yield pending.pop(0).result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def _of_generator(self) -> Iterator[Any]:
+        if self.workers < 1:
+            return self._checked(iter(self.generator))
+        if self._thread is None:
+            self._queue = queue.Queue(self.max_queue_size)
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._read, daemon=True, name="symgraph-data")
+            self._thread.start()
+        return self._checked(self._from_queue())
+
+    def _read(self) -> None:
+        waiting = self._queue
+        assert waiting is not None
+        try:
+            for batch in self.generator:
+                waiting.put((batch, None))
+                if self._stop.is_set():
+                    return
+            waiting.put((None, StopIteration()))
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that takes the batch
+            waiting.put((None, error))
+
+    def _from_queue(self) -> Iterator[Any]:
+        assert self._queue is not None
+        while True:
+            batch, error = self._queue.get()
+            if isinstance(error, StopIteration):
+                self._queue.put((None, error))
+                return
+            if error is not None:
+                raise error
+            yield batch
+
+    def _checked(self, batches: Iterator[Any]) -> Iterator[Any]:
+        yield from batches
+        raise ValueError(
+            "The generator ended before an epoch was complete. It must give at least `steps * epochs` batches: let it "
+            "loop for ever, or ask for fewer steps."
+        )

@@ -1,0 +1,224 @@
+"""The one training loop: `fit`, `evaluate`, `predict` and their generator forms all pass through `run_pass`.
+
+A pass takes batches from a source (`epoch()` gives `(number of samples, arrays)`) and calls one compiled function a
+batch. What happens between two calls is kept to a minimum: logs are made only if a callback listens to batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from symgraph.callbacks import CallbackList, History, ProgbarLogger
+
+__all__ = ["evaluate", "fit", "predict", "run_pass"]
+
+
+def run_pass(function: Callable[[list], list], batches: Iterable, names: list[str], begin: Callable | None,
+             end: Callable | None, stopped: Callable[[], bool] | None = None) -> list[float]:
+    """Run a function over batches.
+
+    # Arguments
+        function: gives `[loss, metrics...]` for the arrays of a batch; the metrics are running values.
+        batches: `(number of samples, arrays)` pairs.
+        names: names of the results.
+        begin, end: called around each batch with its index and logs, or None.
+        stopped: asked after each batch whether to stop, or None.
+
+    # Returns
+        The loss, averaged over the samples, and the last values of the metrics.
+    """
+    total, count = 0.0, 0
+    values: list = []
+    for index, (size, arrays) in enumerate(batches):
+        if begin is not None:
+            begin(index, {"batch": index, "size": size})
+        values = function(arrays)
+        loss = float(values[0])
+        total += loss * size
+        count += size
+        if end is not None:
+            logs = {"batch": index, "size": size}
+            logs.update(zip(names, map(float, values)))
+            end(index, logs)
+            if stopped is not None and stopped():
+                break
+    if not count:
+        raise ValueError("There were no batches: the data are empty.")
+    return [total / count, *map(float, values[1:])]
+
+
+def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epoch: int, verbose: int,
+        callbacks: list | None, validate: Callable[[], list] | None, validation_freq: Any, params: dict,
+        validation_data: list | None = None) -> History:
+    """Train.
+
+    # Arguments
+        model: the model; `stop_training` is read from it, `reset_metrics` called on it.
+        function: the train function.
+        source: where the batches come from.
+        epochs, initial_epoch, verbose: as in `Model.fit`.
+        callbacks: the user's.
+        validate: evaluates the validation data and gives `[loss, metrics...]`, or None.
+        validation_freq: an integer (every so many epochs) or the epochs (from 1) after which to validate.
+        params: what callbacks find in `self.params`.
+        validation_data: what callbacks find in `self.validation_data`.
+
+    # Returns
+        The history.
+    """
+    names = model.metrics_names
+    history = History()
+    every: list = list(callbacks or [])
+    if verbose:
+        every.insert(0, ProgbarLogger("steps" if params.get("samples") is None else "samples",
+                                      stateful_metrics=names[1:]))
+    hooks = CallbackList([*every, history])
+    hooks.set_model(model._callback_model())
+    hooks.set_params(params)
+    for callback in hooks:
+        callback.validation_data = validation_data
+    model.stop_training = False
+    model.history = history
+    begin, end = hooks.batch_hooks("train")
+    owner = model._callback_model()
+
+    def stopped() -> bool:
+        return owner.stop_training or model.stop_training
+
+    hooks.on_train_begin()
+    for epoch in range(initial_epoch, epochs):
+        model.reset_metrics()
+        hooks.on_epoch_begin(epoch)
+        values = run_pass(function, source.epoch(), names, begin, end, stopped)
+        logs = dict(zip(names, values))
+        if validate is not None and _is_validation_epoch(validation_freq, epoch):
+            logs.update(zip([f"val_{name}" for name in names], validate()))
+        if hasattr(source, "on_epoch_end"):
+            source.on_epoch_end()
+        hooks.on_epoch_end(epoch, logs)
+        if stopped():
+            break
+    hooks.on_train_end()
+    return history
+
+
+def _is_validation_epoch(freq: Any, epoch: int) -> bool:
+    if isinstance(freq, int):
+        if freq < 1:
+            raise ValueError(f"`validation_freq` cannot be less than 1, got {freq}.")
+        return (epoch + 1) % freq == 0
+    try:
+        return epoch + 1 in freq
+    except TypeError:
+        raise ValueError(f"`validation_freq` must be an integer or a list of epochs, got {freq!r}.") from None
+
+
+def evaluate(model: Any, function: Callable, source: Any, *, verbose: int = 0, callbacks: list | None = None,
+             params: dict | None = None) -> list[float]:
+    """`[loss, metrics...]` over all batches of a source."""
+    model.reset_metrics()
+    hooks = CallbackList(list(callbacks or []))
+    hooks.set_model(model._callback_model())
+    hooks.set_params(params or {})
+    begin, end = hooks.batch_hooks("test")
+    with _progress(source, verbose) as step:
+        hooks.on_test_begin()
+        values = run_pass(function, source.epoch(), model.metrics_names, begin, _both(end, step))
+        hooks.on_test_end()
+    return values
+
+
+def predict(model: Any, function: Callable, source: Any, *, verbose: int = 0, callbacks: list | None = None,
+            params: dict | None = None) -> list[np.ndarray]:
+    """The outputs for all batches of a source, one array an output."""
+    hooks = CallbackList(list(callbacks or []))
+    hooks.set_model(model._callback_model())
+    hooks.set_params(params or {})
+    begin, end = hooks.batch_hooks("predict")
+    samples = source.samples
+    whole: list[np.ndarray] | None = None
+    parts: list[list[np.ndarray]] = []
+    done = 0
+    with _progress(source, verbose) as step:
+        hooks.on_predict_begin()
+        for index, (size, arrays) in enumerate(source.epoch()):
+            if begin is not None:
+                begin(index, {"batch": index, "size": size})
+            outputs = function(arrays)
+            if index == 0 and size == samples:
+                whole = outputs
+            else:
+                if index == 0 and samples:
+                    whole = _room(outputs, size, samples)
+                if whole is not None and not _store(whole, outputs, done, size):
+                    parts, whole = [[room[:done] for room in whole]], None  # sizes that differ between batches
+                    parts.append(outputs)
+                elif whole is None:
+                    parts.append(outputs)
+            done += size
+            if end is not None:
+                end(index, {"batch": index, "size": size})
+            if step is not None:
+                step(index, {"batch": index, "size": size})
+        hooks.on_predict_end()
+    if whole is not None:
+        return whole
+    if not parts:
+        return []
+    return [column[0] if len(column) == 1 else np.concatenate(column) for column in zip(*parts)]
+
+
+def _room(outputs: list[np.ndarray], size: int, samples: int) -> list[np.ndarray] | None:
+    if any(output.ndim == 0 or output.shape[0] != size for output in outputs):
+        return None
+    return [np.empty((samples, *output.shape[1:]), output.dtype) for output in outputs]
+
+
+def _store(whole: list[np.ndarray], outputs: list[np.ndarray], start: int, size: int) -> bool:
+    if any(room.shape[1:] != output.shape[1:] or output.shape[0] != size for room, output in zip(whole, outputs)):
+        return False
+    for room, output in zip(whole, outputs):
+        room[start:start + size] = output
+    return True
+
+
+def _both(first: Callable | None, second: Callable | None) -> Callable | None:
+    if first is None or second is None:
+        return first or second
+
+    def call(index: int, logs: dict) -> None:
+        first(index, logs)
+        second(index, logs)
+
+    return call
+
+
+class _progress:  # noqa: N801
+    """A progress bar for a pass, for `verbose=1`; gives the function to call after each batch, or None."""
+
+    def __init__(self, source: Any, verbose: int):
+        self.verbose, self.source = verbose, source
+        self.bar: Any = None
+
+    def __enter__(self) -> Callable | None:
+        if self.verbose != 1:
+            return None
+        from symgraph.utils.progress import Progbar
+
+        samples = self.source.samples
+        self.bar = Progbar(samples if samples is not None else self.source.batches)
+        seen = 0
+
+        def step(index: int, logs: dict) -> None:
+            nonlocal seen
+            seen += logs["size"] if samples is not None else 1
+            self.bar.update(seen)
+
+        return step
+
+    def __exit__(self, *error: Any) -> None:
+        if self.bar is not None:
+            self.bar.close()

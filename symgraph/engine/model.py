@@ -1,0 +1,538 @@
+"""`Model`: a network with a loss, metrics and an optimizer - `compile`, `fit`, `evaluate`, `predict`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from symgraph import backend as K
+from symgraph import optimizers
+from symgraph.engine import loop
+from symgraph.engine.data import (
+    ArraySource,
+    check_lengths,
+    check_targets,
+    split_arrays,
+    standardize_arrays,
+    standardize_sample_weights,
+)
+from symgraph.engine.generators import GeneratorSource, is_generator
+from symgraph.engine.network import Network
+from symgraph.engine.objective import Objective
+from symgraph.utils.generic_utils import unpack_singleton
+
+__all__ = ["Model"]
+
+
+class Model(Network):
+    """A network that can be trained.
+
+    # Arguments
+        inputs: an `Input` tensor or a list of them.
+        outputs: a tensor or a list of them.
+        name: name of the model.
+    """
+
+    # ------------------------------------------------------------------------------------------ compile
+    def compile(self, optimizer: Any, loss: Any = None, metrics: Any = None, loss_weights: Any = None,
+                sample_weight_mode: Any = None, weighted_metrics: Any = None, target_tensors: Any = None,
+                **kwargs: Any) -> None:
+        """Set what training minimises and how.
+
+        # Arguments
+            optimizer: name or instance.
+            loss: name, function or `Loss`; with several outputs a list or a dictionary by output name (None: the
+                output is not trained).
+            metrics: list of names, functions or `Metric`s; with several outputs also a dictionary or a list of lists.
+                'accuracy' is chosen by the loss and the shape of the output.
+            loss_weights: list or dictionary of factors of the outputs' losses.
+            sample_weight_mode: 'temporal' for one weight a time step, None for one a sample.
+            weighted_metrics: metrics that take the sample weights.
+            target_tensors: tensors to use as targets in place of placeholders.
+
+        # Raises
+            ValueError: unknown names, or lists that do not fit the outputs.
+        """
+        if kwargs:
+            raise TypeError(f"compile: unknown arguments {list(kwargs)}. Known: optimizer, loss, metrics, loss_weights, "
+                            "sample_weight_mode, weighted_metrics, target_tensors.")
+        if not self.built:
+            raise RuntimeError(f"The model {self.name!r} does not know its input yet: give its first layer an "
+                               "`input_shape`, or call `model.build(input_shape)` before `compile`.")
+        self.optimizer = optimizers.get(optimizer)
+        self.loss = [] if loss is None else loss
+        self._compile_metrics = metrics or []
+        self._compile_weighted_metrics = weighted_metrics
+        self.loss_weights = loss_weights
+        self.sample_weight_mode = sample_weight_mode
+        self._objective = Objective(self, loss, metrics, loss_weights, sample_weight_mode, weighted_metrics,
+                                    target_tensors)
+        self._collected_trainable_weights = list(self.trainable_weights)
+        self._functions: dict = {}
+
+    @property
+    def _compiled(self) -> Objective:
+        objective = self.__dict__.get("_objective")
+        if objective is None:
+            raise RuntimeError("You must compile your model before using it for training or testing. "
+                               "Use `model.compile(optimizer, loss)`.")
+        return objective
+
+    def _forget_functions(self) -> None:
+        """Drop the compiled functions, after a change of the graph."""
+        self.__dict__["_functions"] = {}
+
+    def _metrics_of_layers(self) -> list:
+        found: list = list(self._metrics)
+        for layer in self.layers:
+            found += [metric for metric in layer.metrics if metric not in found]
+        return found
+
+    @property
+    def metrics(self) -> list:
+        """The metric objects."""
+        objective = self.__dict__.get("_objective")
+        return objective.metrics if objective else self._metrics_of_layers()
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` and `train_on_batch` give."""
+        return self._compiled.metrics_names
+
+    def reset_metrics(self) -> None:
+        """Set the metrics back to their start."""
+        self._compiled.reset()
+
+    @property
+    def targets(self) -> list:
+        """The placeholders of the targets."""
+        self._compiled.prepare()
+        return [output.target for output in self._compiled.trained]
+
+    @property
+    def sample_weights(self) -> list:
+        """The placeholders of the sample weights."""
+        self._compiled.prepare()
+        return [output.weights for output in self._compiled.trained]
+
+    @property
+    def total_loss(self) -> Any:
+        """The scalar that training minimises, as a tensor of inputs, targets and sample weights."""
+        objective = self._compiled
+        return objective.graph((True,) * len(objective.trained))[0]
+
+    @property
+    def _feed_output_names(self) -> list[str]:
+        return [output.name for output in self._compiled.trained if not output.given_target]
+
+    # ------------------------------------------------------------------------------------------ functions
+    def _function(self, mode: str, weighted: tuple[bool, ...] = ()) -> Callable[[list], list]:
+        """The compiled function of a mode; `weighted`: which outputs get sample weights."""
+        functions = self.__dict__.setdefault("_functions", {})
+        key = (mode, weighted)
+        if key not in functions:
+            functions[key] = self._make_function(mode, weighted)
+        return functions[key]
+
+    def _make_function(self, mode: str, weighted: tuple[bool, ...]) -> Callable[[list], list]:
+        if mode == "predict":
+            return _fixed_phase(self._feed_inputs, self.outputs, self.state_updates, f"{self.name}_predict", 0)
+        objective = self._compiled
+        total, results, updates = objective.graph(weighted)
+        inputs = self._feed_inputs + objective.feeds()
+        inputs += [output.weights for output, used in zip(objective.trained, weighted) if used]
+        if mode == "test":
+            updates = [*self.state_updates, *updates]
+            return _fixed_phase(inputs, [total, *results], updates, f"{self.name}_test", 0)
+        params = self._collected_trainable_weights
+        with K.name_scope("training"):
+            steps = self.optimizer.get_updates(loss=total, params=params) if params else []
+        updates = _without_repeats([*self.updates, *steps, *updates])
+        return _fixed_phase(inputs, [total, *results], updates, f"{self.name}_train", 1)
+
+    def _make_train_function(self) -> None:
+        """Make the train function, and with it the state of the optimizer."""
+        self._function("train", (False,) * len(self._compiled.trained))
+
+    def _check_trainable_weights(self) -> None:
+        collected = self.__dict__.get("_collected_trainable_weights")
+        if collected is None:
+            return
+        now = self.trainable_weights
+        if len(now) != len(collected) or any(a is not b for a, b in zip(now, collected)):
+            warnings.warn("Discrepancy between trainable weights and collected trainable weights, did you set "
+                          "`model.trainable` without calling `model.compile` after ?", stacklevel=4)
+
+    # ------------------------------------------------------------------------------------------ data
+    def _standardize_inputs(self, x: Any) -> list:
+        self._build_for(x)
+        dtypes = [_numpy_dtype(tensor) for tensor in self._feed_inputs]
+        return standardize_arrays(x, self._feed_input_names, self._feed_input_shapes, dtypes, "input")
+
+    def _build_for(self, x: Any) -> None:
+        """Build a model that waits for its first data."""
+        if not self.built:
+            shape = np.shape(x)
+            self.build((None, *shape[1:]))
+
+    def _standardize_user_data(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None
+                               ) -> tuple[list, list, list]:
+        """Inputs, targets and sample weights as checked lists of arrays."""
+        inputs = self._standardize_inputs(x)
+        objective = self._compiled
+        fed = [output for output in objective.trained if not output.given_target]
+        if y is None and fed:
+            raise ValueError(f"The model was compiled with a loss for {[output.name for output in fed]}: targets `y` "
+                             "are needed.")
+        if isinstance(y, dict) and len(objective.trained) < len(objective.outputs):
+            y = {name: value for name, value in y.items() if name in {output.name for output in fed}}
+        dtypes = [np.dtype(K.dtype(output.output)) if K.dtype(output.output) != "bfloat16" else None for output in fed]
+        targets = standardize_arrays(y, [output.name for output in fed], None, dtypes, "target")
+        missing = [output.name for output, array in zip(fed, targets) if array is None]
+        if missing:
+            raise ValueError(f"No target data for {missing}.")
+        check_targets(targets, fed)
+        targets = [_with_last_axis(array, output) for array, output in zip(targets, fed)]
+        check_lengths([("input", inputs), ("target", targets)])
+        weights: list = []
+        if sample_weight is not None or class_weight is not None:
+            weights = standardize_sample_weights(sample_weight, class_weight, targets, fed)
+        if all(weight is None for weight in weights):
+            weights = [None] * len(objective.trained)
+        if len(fed) == len(objective.trained):
+            objective.prepare([array.shape[1:] for array in targets])
+        return inputs, targets, weights
+
+    @staticmethod
+    def _split_weights(weights: list) -> tuple[tuple[bool, ...], list]:
+        return tuple(weight is not None for weight in weights), [weight for weight in weights if weight is not None]
+
+    def _array_source(self, arrays: list, batch_size: int | None, shuffle: Any = False, steps: int | None = None
+                      ) -> ArraySource:
+        size = 32 if batch_size is None else int(batch_size)
+        if size < 1:
+            raise ValueError(f"`batch_size` must be a positive number, got {batch_size!r}.")
+        if self.stateful and arrays and arrays[0].shape[0] % size:
+            raise ValueError(
+                "In a stateful network, you should only pass inputs with a number of samples that can be divided by the "
+                f"batch size. Found: {arrays[0].shape[0]} samples. Batch size: {size}."
+            )
+        return ArraySource(arrays, size, shuffle, [_numpy_dtype(t) for t in self._feed_inputs] + [None] * len(arrays),
+                           steps)
+
+    def _batch_size(self, batch_size: int | None) -> int | None:
+        """The batch size, which a model with a fixed one prescribes."""
+        fixed = {shape[0] for shape in self._feed_input_shapes if shape and shape[0] is not None}
+        if not fixed:
+            return batch_size
+        size = fixed.pop()
+        if batch_size is not None and batch_size != size:
+            raise ValueError(f"The `batch_size` argument value {batch_size} is incompatible with the batch size {size} of "
+                             "the model's input.")
+        return size
+
+    def _callback_model(self) -> Any:
+        return self.__dict__.get("callback_model") or self
+
+    # ------------------------------------------------------------------------------------------ fit
+    def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: int = 1,
+            callbacks: list | None = None, validation_split: float = 0.0, validation_data: Any = None,
+            shuffle: Any = True, class_weight: Any = None, sample_weight: Any = None, initial_epoch: int = 0,
+            steps_per_epoch: int | None = None, validation_steps: int | None = None, validation_freq: Any = 1,
+            max_queue_size: int = 10, workers: int = 1, use_multiprocessing: bool = False, **kwargs: Any) -> Any:
+        """Train for a number of epochs.
+
+        # Arguments
+            x, y: arrays (lists or dictionaries of them for several inputs or outputs); or a generator or `Sequence` of
+                `(inputs, targets)` or `(inputs, targets, sample weights)` batches, and no `y`.
+            batch_size: samples a batch, 32 by default.
+            epochs: the epoch (from 1) to train up to.
+            verbose: 0: silent, 1: a progress bar, 2: one line an epoch.
+            callbacks: list of `Callback`s.
+            validation_split: this part of the data, taken from the end before any shuffling, is for validation.
+            validation_data: `(x, y)` or `(x, y, sample_weight)`, or a generator of batches.
+            shuffle: True: another order each epoch; 'batch': whole batches are shuffled; False.
+            class_weight: dictionary from a class number to its weight.
+            sample_weight: array of weights, one a sample (or one a time step, see `compile`).
+            initial_epoch: the epoch (from 0) to start at.
+            steps_per_epoch, validation_steps: batches an epoch, and in a validation.
+            validation_freq: validate every so many epochs, or after the epochs of a list.
+            max_queue_size, workers, use_multiprocessing: how a generator is read ahead.
+
+        # Returns
+            A `History`; `history.history` holds the values of each epoch.
+        """
+        if "nb_epoch" in kwargs:
+            epochs = kwargs.pop("nb_epoch")
+        if kwargs:
+            raise TypeError(f"fit: unknown arguments {list(kwargs)}.")
+        if is_generator(x):
+            self._refuse_with_generator(y=y, batch_size=batch_size, sample_weight=sample_weight,
+                                        validation_split=validation_split or None)
+            return self.fit_generator(
+                x, steps_per_epoch=steps_per_epoch, epochs=epochs, verbose=verbose, callbacks=callbacks,
+                validation_data=validation_data, validation_steps=validation_steps, validation_freq=validation_freq,
+                class_weight=class_weight, max_queue_size=max_queue_size, workers=workers,
+                use_multiprocessing=use_multiprocessing, shuffle=shuffle, initial_epoch=initial_epoch)
+        batch_size = self._batch_size(batch_size)
+        inputs, targets, weights = self._standardize_user_data(x, y, sample_weight, class_weight)
+        validate, held_out = None, None
+        if validation_data is not None:
+            validate, held_out, count = self._validation(validation_data, batch_size, validation_steps, max_queue_size,
+                                                         workers)
+        elif validation_split and 0.0 < validation_split < 1.0:
+            samples = check_lengths([("input", inputs)]) or 0
+            split = int(samples * (1.0 - validation_split))
+            if split == 0 or split == samples:
+                raise ValueError(f"validation_split={validation_split} of {samples} samples leaves no samples for "
+                                 f"{'training' if split == 0 else 'validation'}.")
+            groups = [split_arrays(group, split, None) for group in (inputs, targets, weights)]
+            inputs, targets, weights = (split_arrays(group, 0, split) for group in (inputs, targets, weights))
+            validate, held_out = self._validate_arrays(groups[0], groups[1], groups[2], batch_size, validation_steps)
+            count = samples - split
+        elif validation_split:
+            raise ValueError(f"`validation_split` must lie between 0 and 1, got {validation_split}.")
+        else:
+            count = None
+        weighted, fed_weights = self._split_weights(weights)
+        source = self._array_source([*inputs, *targets, *fed_weights], batch_size, shuffle, steps_per_epoch)
+        self._check_trainable_weights()
+        params = {"batch_size": source.batch_size, "epochs": epochs, "steps": source.batches,
+                  "samples": None if steps_per_epoch else source.samples, "verbose": verbose,
+                  "do_validation": validate is not None, "metrics": self._reported_names(validate is not None),
+                  "validation_samples": count}
+        return loop.fit(self, self._function("train", weighted), source, epochs=epochs, initial_epoch=initial_epoch,
+                        verbose=verbose, callbacks=callbacks, validate=validate, validation_freq=validation_freq,
+                        params=params, validation_data=held_out)
+
+    def _reported_names(self, with_validation: bool) -> list[str]:
+        names = self.metrics_names
+        return names + [f"val_{name}" for name in names] if with_validation else list(names)
+
+    @staticmethod
+    def _refuse_with_generator(**given: Any) -> None:
+        for name, value in given.items():
+            if value is not None:
+                raise ValueError(f"`{name}` cannot be given with a generator or Sequence: its batches say it.")
+
+    def _validation(self, data: Any, batch_size: int | None, steps: int | None, max_queue_size: int, workers: int
+                    ) -> tuple[Callable, list | None, int | None]:
+        """What evaluates the validation data; the arrays; the number of samples."""
+        if is_generator(data):
+            source = self._generator_source(data, steps, max_queue_size, workers, "validation_steps")
+
+            def validate() -> list:
+                return self._evaluate_source(source)
+
+            return validate, None, None
+        if not isinstance(data, (list, tuple)) or len(data) not in {2, 3}:
+            raise ValueError("When passing `validation_data`, it must contain 2 (x_val, y_val) or 3 (x_val, y_val, "
+                             f"val_sample_weights) items, or be a generator; got {type(data).__name__}"
+                             + (f" of {len(data)} items." if hasattr(data, "__len__") else "."))
+        inputs, targets, weights = self._standardize_user_data(data[0], data[1], data[2] if len(data) == 3 else None)
+        function, arrays = self._validate_arrays(inputs, targets, weights, batch_size, steps)
+        return function, arrays, check_lengths([("input", inputs)])
+
+    def _validate_arrays(self, inputs: list, targets: list, weights: list, batch_size: int | None, steps: int | None
+                         ) -> tuple[Callable, list]:
+        weighted, fed = self._split_weights(weights)
+        source = self._array_source([*inputs, *targets, *fed], batch_size, False, steps)
+
+        def validate() -> list:
+            return loop.evaluate(self, self._function("test", weighted), source)
+
+        samples = check_lengths([("input", inputs)]) or 0
+        shown = [np.ones((samples,), "float32") if weight is None else weight for weight in weights]
+        return validate, [*inputs, *targets, *shown]
+
+    # ------------------------------------------------------------------------------------------ evaluate, predict
+    def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, verbose: int = 1,
+                 sample_weight: Any = None, steps: int | None = None, callbacks: list | None = None,
+                 max_queue_size: int = 10, workers: int = 1, use_multiprocessing: bool = False) -> Any:
+        """The loss and the metrics on data, in test mode.
+
+        # Arguments
+            x, y, batch_size, sample_weight: as in `fit`.
+            verbose: 1: a progress bar.
+            steps: number of batches.
+            callbacks: list of `Callback`s.
+
+        # Returns
+            The loss, or a list of the loss and the metrics (`metrics_names` names them).
+        """
+        if is_generator(x):
+            self._refuse_with_generator(y=y, batch_size=batch_size, sample_weight=sample_weight)
+            return self.evaluate_generator(x, steps=steps, callbacks=callbacks, max_queue_size=max_queue_size,
+                                           workers=workers, use_multiprocessing=use_multiprocessing, verbose=verbose)
+        inputs, targets, weights = self._standardize_user_data(x, y, sample_weight)
+        weighted, fed = self._split_weights(weights)
+        source = self._array_source([*inputs, *targets, *fed], self._batch_size(batch_size), False, steps)
+        values = loop.evaluate(self, self._function("test", weighted), source, verbose=verbose, callbacks=callbacks,
+                               params={"batch_size": source.batch_size, "steps": source.batches,
+                                       "samples": source.samples, "verbose": verbose, "epochs": 1,
+                                       "do_validation": False, "metrics": self.metrics_names})
+        return unpack_singleton(values)
+
+    def _evaluate_source(self, source: Any, verbose: int = 0, callbacks: list | None = None) -> list:
+        def function(arrays: Any) -> list:
+            weighted, fed = arrays
+            return self._function("test", weighted)(fed)
+
+        return loop.evaluate(self, function, source, verbose=verbose, callbacks=callbacks,
+                             params={"steps": source.batches, "verbose": verbose, "metrics": self.metrics_names})
+
+    def predict(self, x: Any, batch_size: int | None = None, verbose: int = 0, steps: int | None = None,
+                callbacks: list | None = None, max_queue_size: int = 10, workers: int = 1,
+                use_multiprocessing: bool = False) -> Any:
+        """The outputs for data, in test mode.
+
+        # Arguments
+            x, batch_size: as in `fit`.
+            verbose: 1: a progress bar.
+            steps: number of batches.
+
+        # Returns
+            An array, or a list of arrays for several outputs.
+        """
+        if is_generator(x):
+            return self.predict_generator(x, steps=steps, callbacks=callbacks, max_queue_size=max_queue_size,
+                                          workers=workers, use_multiprocessing=use_multiprocessing, verbose=verbose)
+        inputs = self._standardize_inputs(x)
+        check_lengths([("input", inputs)])
+        source = self._array_source(inputs, self._batch_size(batch_size), False, steps)
+        outputs = loop.predict(self, self._function("predict"), source, verbose=verbose, callbacks=callbacks,
+                               params={"batch_size": source.batch_size, "steps": source.batches,
+                                       "samples": source.samples, "verbose": verbose})
+        return unpack_singleton(outputs)
+
+    # ------------------------------------------------------------------------------------------ single batches
+    def train_on_batch(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None,
+                       reset_metrics: bool = True) -> Any:
+        """One update on one batch.
+
+        # Arguments
+            x, y, sample_weight, class_weight: as in `fit`.
+            reset_metrics: whether the metrics are of this batch alone.
+
+        # Returns
+            The loss before the update, or a list of the loss and the metrics.
+        """
+        inputs, targets, weights = self._standardize_user_data(x, y, sample_weight, class_weight)
+        self._check_trainable_weights()
+        return self._on_batch("train", inputs, targets, weights, reset_metrics)
+
+    def test_on_batch(self, x: Any, y: Any, sample_weight: Any = None, reset_metrics: bool = True) -> Any:
+        """The loss, or a list of the loss and the metrics, on one batch in test mode."""
+        inputs, targets, weights = self._standardize_user_data(x, y, sample_weight)
+        return self._on_batch("test", inputs, targets, weights, reset_metrics)
+
+    def _on_batch(self, mode: str, inputs: list, targets: list, weights: list, reset_metrics: bool) -> Any:
+        weighted, fed = self._split_weights(weights)
+        values = self._function(mode, weighted)([*inputs, *targets, *fed])
+        if reset_metrics:
+            self.reset_metrics()
+        return unpack_singleton([value[()] for value in values])
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """The outputs for one batch."""
+        return unpack_singleton(self._function("predict")(self._standardize_inputs(x)))
+
+    # ------------------------------------------------------------------------------------------ generators
+    def _generator_source(self, generator: Any, steps: int | None, max_queue_size: int, workers: int, steps_name: str,
+                          shuffle: bool = False, class_weight: Any = None, with_targets: bool = True,
+                          use_multiprocessing: bool = False) -> GeneratorSource:
+        def arrays_of(batch: Any) -> tuple[int, Any]:
+            if not with_targets:
+                x = batch[0] if isinstance(batch, tuple) else batch
+                inputs = self._standardize_inputs(x)
+                return int(inputs[0].shape[0]), inputs
+            if not isinstance(batch, (tuple, list)) or len(batch) not in {2, 3}:
+                raise ValueError("Output of generator should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: "
+                                 f"{type(batch).__name__}" + (f" of {len(batch)} items" if hasattr(batch, "__len__")
+                                                              else ""))
+            weight = batch[2] if len(batch) == 3 else None
+            inputs, targets, weights = self._standardize_user_data(batch[0], batch[1], weight, class_weight)
+            weighted, fed = self._split_weights(weights)
+            return int(inputs[0].shape[0]), (weighted, [*inputs, *targets, *fed])
+
+        return GeneratorSource(generator, arrays_of, steps=steps, max_queue_size=max_queue_size, workers=workers,
+                               shuffle=shuffle, steps_name=steps_name, use_multiprocessing=use_multiprocessing)
+
+    def fit_generator(self, generator: Any, steps_per_epoch: int | None = None, epochs: int = 1, verbose: int = 1,
+                      callbacks: list | None = None, validation_data: Any = None, validation_steps: int | None = None,
+                      validation_freq: Any = 1, class_weight: Any = None, max_queue_size: int = 10, workers: int = 1,
+                      use_multiprocessing: bool = False, shuffle: Any = True, initial_epoch: int = 0) -> Any:
+        """Train on the batches of a generator or `Sequence`; see `fit`."""
+        self._compiled  # noqa: B018 - the error of a model that is not compiled comes before any data are read
+        source = self._generator_source(generator, steps_per_epoch, max_queue_size, workers, "steps_per_epoch",
+                                        bool(shuffle), class_weight, use_multiprocessing=use_multiprocessing)
+        validate, held_out = None, None
+        if validation_data is not None:
+            validate, held_out, _ = self._validation(validation_data, None, validation_steps, max_queue_size, workers)
+        self._check_trainable_weights()
+
+        def function(arrays: Any) -> list:
+            weighted, fed = arrays
+            return self._function("train", weighted)(fed)
+
+        params = {"epochs": epochs, "steps": source.batches, "samples": None, "verbose": verbose,
+                  "do_validation": validate is not None, "metrics": self._reported_names(validate is not None)}
+        with source:
+            return loop.fit(self, function, source, epochs=epochs, initial_epoch=initial_epoch, verbose=verbose,
+                            callbacks=callbacks, validate=validate, validation_freq=validation_freq, params=params,
+                            validation_data=held_out)
+
+    def evaluate_generator(self, generator: Any, steps: int | None = None, callbacks: list | None = None,
+                           max_queue_size: int = 10, workers: int = 1, use_multiprocessing: bool = False,
+                           verbose: int = 0) -> Any:
+        """`evaluate` on the batches of a generator or `Sequence`."""
+        source = self._generator_source(generator, steps, max_queue_size, workers, "steps",
+                                        use_multiprocessing=use_multiprocessing)
+        with source:
+            return unpack_singleton(self._evaluate_source(source, verbose, callbacks))
+
+    def predict_generator(self, generator: Any, steps: int | None = None, callbacks: list | None = None,
+                          max_queue_size: int = 10, workers: int = 1, use_multiprocessing: bool = False,
+                          verbose: int = 0) -> Any:
+        """`predict` on the batches of a generator or `Sequence`."""
+        source = self._generator_source(generator, steps, max_queue_size, workers, "steps", with_targets=False,
+                                        use_multiprocessing=use_multiprocessing)
+        with source:
+            return unpack_singleton(loop.predict(self, self._function("predict"), source, verbose=verbose,
+                                                 callbacks=callbacks, params={"steps": source.batches}))
+
+
+# ---------------------------------------------------------------------------------------------- helpers
+def _fixed_phase(inputs: list, outputs: list, updates: list, name: str, phase: int) -> Callable[[list], list]:
+    """A function with the learning phase built in (unless the user fixed it with `K.set_learning_phase`)."""
+    return K.function(inputs, outputs, updates=updates, name=name, learning_phase=phase)
+
+
+def _numpy_dtype(tensor: Any) -> Any:
+    name = K.dtype(tensor)
+    if name == "bfloat16":
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    return np.dtype(name)
+
+
+def _with_last_axis(array: Any, output: Any) -> Any:
+    """Class numbers of shape `(samples, time)` with the last axis of 1 that the target placeholder has."""
+    expected = output.expected_target_shape
+    if output.is_sparse and expected is not None and array.ndim == len(expected) - 1:
+        return array[..., None]
+    return array
+
+
+def _without_repeats(updates: list) -> list:
+    seen: set[int] = set()
+    kept = []
+    for update in updates:
+        if id(update) not in seen:
+            seen.add(id(update))
+            kept.append(update)
+    return kept

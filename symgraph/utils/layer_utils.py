@@ -1,0 +1,103 @@
+"""The summary table of a model, and small helpers on layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symgraph.engine.connectivity import get_source_inputs
+
+__all__ = ["count_params", "get_source_inputs", "layer_from_config", "print_summary"]
+
+
+def count_params(weights: Any) -> int:
+    """The number of numbers in variables, each counted once."""
+    from symgraph import backend as K
+
+    unique = {id(weight): weight for weight in weights}
+    return int(sum(np.prod(K.int_shape(weight), dtype="int64") for weight in unique.values()))
+
+
+def layer_from_config(config: dict, custom_objects: dict | None = None) -> Any:
+    """The layer of `{'class_name': ..., 'config': ...}`."""
+    from symgraph import layers
+
+    return layers.deserialize(config, custom_objects=custom_objects)
+
+
+def print_summary(model: Any, line_length: int | None = None, positions: list | None = None,
+                  print_fn: Any = None) -> None:
+    """Print a table of a model: layers, output shapes, parameters and, where it branches, what is connected to what.
+
+    # Arguments
+        model: a model.
+        line_length: width of the table.
+        positions: positions of the columns, or fractions of the width.
+        print_fn: called with each line instead of `print`.
+    """
+    write = print if print_fn is None else print_fn
+    if not model.built:
+        raise ValueError("This model has not yet been built. Build the model first by calling build() or calling fit() "
+                         "with some data. Or specify input_shape or batch_input_shape in the first layer for automatic "
+                         "build.")
+    linear = type(model).__name__ == "Sequential" or _is_linear(model)
+    if linear:
+        width, columns = line_length or 65, positions or [0.45, 0.85, 1.0]
+        headers = ["Layer (type)", "Output Shape", "Param #"]
+    else:
+        width, columns = line_length or 98, positions or [0.33, 0.55, 0.67, 1.0]
+        headers = ["Layer (type)", "Output Shape", "Param #", "Connected to"]
+    if columns[-1] <= 1:
+        columns = [int(width * column) for column in columns]
+
+    def row(fields: list) -> None:
+        line = ""
+        for field, stop in zip(fields, columns):
+            line = (line + " " if line else "") + str(field)
+            line = line[:stop].ljust(stop)
+        write(line.rstrip())
+
+    write(f'Model: "{model.name}"')
+    write("_" * width)
+    row(headers)
+    write("=" * width)
+    for index, layer in enumerate(model.layers):
+        fields = [f"{layer.name} ({type(layer).__name__})", _shape_text(layer), layer.count_params()]
+        if linear:
+            row(fields)
+        else:
+            sources = _sources(model, layer)
+            row([*fields, sources[0] if sources else ""])
+            for source in sources[1:]:
+                row(["", "", "", source])
+        write(("=" if index == len(model.layers) - 1 else "_") * width)
+    trainable = count_params(getattr(model, "_collected_trainable_weights", None) or model.trainable_weights)
+    total = count_params(model.weights)
+    write(f"Total params: {total:,}")
+    write(f"Trainable params: {trainable:,}")
+    write(f"Non-trainable params: {total - trainable:,}")
+    write("_" * width)
+
+
+def _shape_text(layer: Any) -> str:
+    try:
+        return str(layer.output_shape)
+    except AttributeError:
+        return "multiple"
+
+
+def _is_linear(model: Any) -> bool:
+    """Whether the layers form a chain, each called once on one tensor."""
+    for nodes in model._nodes_by_depth.values():
+        if len(nodes) > 1 or len(nodes[0].inbound_layers) > 1:
+            return False
+    return all(sum(id(node) in model._node_ids for node in layer._inbound_nodes) <= 1 for layer in model.layers)
+
+
+def _sources(model: Any, layer: Any) -> list[str]:
+    return [
+        f"{inbound.name}[{index}][{position}]"
+        for node in layer._inbound_nodes if id(node) in model._node_ids
+        for inbound, index, position in zip(node.inbound_layers, node.node_indices, node.tensor_indices)
+    ]

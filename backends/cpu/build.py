@@ -84,7 +84,7 @@ def _compiler() -> type:
 
 def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[Any]]:
     """LLVM texts of the kernel and of its plain C entry ``symbol(int64, int64, int64)``; libraries it links to."""
-    from numba.core import compiler, cpu, types
+    from numba.core import compiler, types
     from numba.core.compiler_lock import global_compiler_lock
     from numba.core.registry import cpu_target
 
@@ -100,12 +100,11 @@ def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[An
     flags = compiler.Flags()
     flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     flags.error_model = "numpy"
-    flags.fastmath = cpu.FastMathOptions(set(FLAGS))
     with global_compiler_lock:
         library = target.codegen().create_library(symbol)
         texts: list[str] = []
         # Numba would parse, verify and optimise each module as it comes; here the text is kept and handled once.
-        library.add_ir_module = lambda module: texts.append(str(module))
+        library.add_ir_module = lambda module: texts.append(str(relaxed(module)))
         result = compiler.compile_extra(typing, target, function, (types.int64,) * 3, types.void, flags, {},
                                         library=library, pipeline_class=_compiler())
         entry = library.create_ir_module(symbol + "_entry")
@@ -118,6 +117,23 @@ def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[An
         texts.append(str(entry))
         linked = [one._get_module_for_linking() for one in dict.fromkeys(library._linking_libraries)]
     return texts, linked
+
+
+def relaxed(module: ir.Module) -> ir.Module:
+    """Put :data:`FLAGS` on the floating-point arithmetic of the kernel, but not on that of mathematics.py.
+
+    Numba's own ``fastmath`` marks every instruction of a module, and error-compensated formulas would be optimised away.
+    """
+    from symgraph.backends.cpu.native_functions import PREFIX
+
+    for function in module.functions:
+        if function.name.startswith(PREFIX):
+            continue
+        for block in function.blocks:
+            for instruction in block.instructions:
+                if instruction.opname in ("fadd", "fsub", "fmul", "fdiv", "frem", "fneg"):
+                    instruction.flags = [*instruction.flags, *FLAGS]
+    return module
 
 
 _LABEL = re.compile(r'^("?[^\s:"]+"?):', re.M)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -17,7 +18,10 @@ from numba.core.typing.templates import signature
 
 from symgraph.backends.cpu import blas, mathematics
 
-__all__ = ["words"]
+__all__ = ["PREFIX", "words"]
+
+#: Names of the functions that formulas are traced into start so.
+PREFIX = "symgraph.mathematics."
 
 KINDS: dict[str, tuple[ir.Type, Any]] = {
     "float32": (ir.FloatType(), types.float32), "float64": (ir.DoubleType(), types.float64),
@@ -192,8 +196,23 @@ class NativeMachine:
         name = "frem" if a.floating else "urem" if a.kind.startswith("u") else "srem"
         return Value(self.builder, a.kind, getattr(self.builder, name)(a.value, a.like(b)))
 
-    def floor(self, x: Value) -> Value:
-        return self._llvm("floor", x)
+    def rounded(self, direction: str, x: Value) -> Value:
+        return self._llvm(direction, x)
+
+    def greater(self, a: Value, b: Value) -> Value:
+        return self._extreme(a, b, "maximum", a > b)
+
+    def smaller(self, a: Value, b: Value) -> Value:
+        return self._extreme(a, b, "minimum", a < b)
+
+    def _extreme(self, a: Value, b: Value, name: str, first: Value) -> Value:
+        if a.floating and llvm.llvm_version_info[0] >= 18:
+            # This operation, unlike two selects, is known to LLVM as a reduction, so that its loops become vectors.
+            kind = KINDS[a.kind][0]
+            function = self.builder.module.declare_intrinsic("llvm." + name, [kind], ir.FunctionType(kind, [kind] * 2))
+            return Value(self.builder, a.kind, self.builder.call(function, [a.value, b.value], fastmath=("nsz",)))
+        chosen = self.select(first, a, b)
+        return self.select(a != a, a, chosen) if a.floating else chosen
 
     def library(self, name: str, *values: Value) -> Value:
         kind = KINDS[values[0].kind][0]
@@ -219,7 +238,7 @@ def _bits(kind: str) -> int:
 
 def _traced(module: ir.Module, name: str, function: mathematics.Function) -> ir.Function:
     """The always-inlined function of ``module`` that computes ``function``, traced on first use."""
-    symbol = "symgraph.mathematics." + name
+    symbol = PREFIX + name
     if symbol in module.globals:
         return module.globals[symbol]
     given = [KINDS[kind][0] for kind in function.arguments]

@@ -68,9 +68,7 @@ def run(epochs: int = 15, seed: int = 7, verbose: int = 1) -> int:
         The exit code: 0 if the accuracy on the test images is above 0.97, else 1.
     """
     train, test = load_digits(seed)
-    from symgraph import backend
 
-    backend.set_random_seed(seed)
     np.random.seed(seed)
     model = build_model()
     model.summary()

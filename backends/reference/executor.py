@@ -1,0 +1,144 @@
+"""The interpreter: every buffer a NumPy array, every step a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from symgraph.backends.reference import lower  # noqa: F401  fills the table
+from symgraph.backends.reference.table import ELEMENTWISE, LOWERINGS, REDUCTIONS
+from symgraph.compiler.program import CONSTANT, INPUT, OUTPUT, VARIABLE, Program, Step, View
+from symgraph.graph.node import Attributes
+from symgraph.graph.type import Atom, Dim, evaluate, numpy_dtype
+from symgraph.ops.fused import Expression, fused, fused_reduce
+from symgraph.runtime import state
+from symgraph.runtime.executor import HostMemory
+
+
+class ReferenceExecutor(HostMemory):
+    """Runs programs with NumPy."""
+
+    name = "numpy"
+    lowerings = LOWERINGS
+
+    def load(self, program: Program) -> ReferenceRunner:
+        return ReferenceRunner(self, program)
+
+
+class ReferenceRunner:
+    """A program to be interpreted."""
+
+    def __init__(self, executor: ReferenceExecutor, program: Program) -> None:
+        self.executor, self.program = executor, program
+
+    def bind(self, sizes: Mapping[Atom, int]) -> Callable[[Sequence[np.ndarray]], list[np.ndarray]]:
+        values = dict(sizes)
+        return lambda arrays: self._run(arrays, values)
+
+    def describe(self, sizes: Mapping[Atom, int]) -> list[str]:
+        return [f"{step.name} in NumPy" for step in self.program.steps]
+
+    def _run(self, arrays: Sequence[np.ndarray], sizes: dict[Atom, int]) -> list[np.ndarray]:
+        program = self.program
+        memory: list[np.ndarray] = []
+        given = dict(zip(program.inputs, arrays, strict=True))
+        for number, buffer in enumerate(program.buffers):
+            if buffer.kind == INPUT:
+                memory.append(np.ascontiguousarray(given[number]).reshape(-1) if number in given else np.empty(0))
+            elif buffer.kind == CONSTANT:
+                assert buffer.constant is not None
+                memory.append(buffer.constant.value.reshape(-1))
+            elif buffer.kind == VARIABLE:
+                assert buffer.node is not None
+                memory.append(state.acquire(buffer.node, self.executor).reshape(-1))
+            else:
+                memory.append(np.empty(evaluate(buffer.size, sizes), numpy_dtype(buffer.dtype)))
+        with np.errstate(all="ignore"):
+            run_steps(program.steps, memory, dict(sizes))
+        results = []
+        for view in program.outputs:
+            array = window(view, memory, sizes)
+            results.append(array if program.buffers[view.buffer].kind == OUTPUT else array.copy())
+        return results
+
+
+def window(view: View, memory: Sequence[np.ndarray], sizes: Mapping[Atom, int]) -> np.ndarray:
+    """Return a view as a NumPy array on its buffer."""
+    base = memory[view.buffer]
+    shape = tuple(evaluate(dim, sizes) for dim in view.shape)
+    strides = tuple(evaluate(stride, sizes) * base.itemsize for stride in view.strides)
+    offset = evaluate(view.offset, sizes)
+    if 0 in shape:
+        return np.empty(shape, base.dtype)
+    return as_strided(base[offset:], shape, strides)
+
+
+def run_steps(steps: Sequence[Step], memory: Sequence[np.ndarray], sizes: dict[Atom, int]) -> None:
+    """Interpret steps in order."""
+    for step in steps:
+        if step.loop is not None:
+            index = step.loop.index.symbol
+            assert index is not None
+            for iteration in range(evaluate(step.loop.length, sizes)):
+                sizes[index] = iteration
+                run_steps(step.loop.steps, memory, sizes)
+            continue
+        arrays = [window(view, memory, sizes) for view in step.inputs]
+        attrs = concrete(step.attrs, sizes)
+        try:
+            if step.op is fused:
+                results = evaluate_expression(attrs["expression"], attrs["shape"], arrays, sizes)
+            elif step.op is fused_reduce:
+                (value,) = evaluate_expression(attrs["expression"], attrs["shape"], arrays, sizes)
+                results = (REDUCTIONS[attrs["reduce"]](value, attrs["axes"], attrs["keepdims"]),)
+            else:
+                results = LOWERINGS.table[step.name].emit(attrs, *arrays)
+                results = results if isinstance(results, tuple) else (results,)
+        except IndexError as error:
+            raise IndexError(f"{step.name} (made at {step.source}): {error}") from error
+        for view, result in zip(step.outputs, results, strict=True):
+            window(view, memory, sizes)[...] = result
+
+
+def concrete(attrs: Mapping[str, Any], sizes: Mapping[Atom, int]) -> dict[str, Any]:
+    """Return attributes with the sizes filled in."""
+
+    def value(item: Any) -> Any:
+        if isinstance(item, Dim):
+            return evaluate(item, sizes)
+        if isinstance(item, Attributes):
+            return item
+        return tuple(map(value, item)) if type(item) is tuple else item
+
+    return {name: value(item) for name, item in attrs.items()}
+
+
+def evaluate_expression(
+    expression: Expression, shape: tuple[int, ...], arrays: Sequence[np.ndarray], sizes: Mapping[Atom, int]
+) -> tuple[np.ndarray, ...]:
+    """Compute an expression at every place of a shape."""
+    values: list[Any] = list(arrays)
+    for instruction in expression.instructions:
+        if instruction.op == "constant":
+            values.append(instruction.attrs["value"].value)
+            continue
+        arguments = [values[number] for number in instruction.arguments]
+        attrs = concrete(instruction.attrs, sizes)
+        values.append(evaluate_elementwise(instruction.op, attrs, tuple(arguments), instruction.dtype))
+    return tuple(np.broadcast_to(values[number], shape) for number in expression.results)
+
+
+def evaluate_elementwise(
+    name: str, attrs: Mapping[str, Any], arrays: tuple[np.ndarray, ...], dtype: str
+) -> np.ndarray:
+    """Compute one elementwise or generator operation."""
+    with np.errstate(all="ignore"):
+        return np.asarray(ELEMENTWISE[name](attrs, *map(np.asarray, arrays))).astype(numpy_dtype(dtype), copy=False)
+
+
+def create() -> ReferenceExecutor:
+    """Return the executor (what an entry point of the group `symgraph.backends` must name)."""
+    return ReferenceExecutor()

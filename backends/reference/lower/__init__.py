@@ -1,0 +1,9 @@
+"""What each operation means, in NumPy: one file a family. Importing this package fills the table."""
+
+from symgraph.backends.reference.lower import (  # noqa: F401
+    elementwise,
+    indexing,
+    linalg,
+    random,
+    reduction,
+)

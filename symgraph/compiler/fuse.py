@@ -1,0 +1,273 @@
+"""Fuse: make one operation of each chain of elementwise ones, and of a reduction with what computes its input.
+
+Two elementwise nodes of one shape are joined when one reads the other and no path between them leaves the group (the
+group stays convex); ancestors are bit sets, so the question is a few machine words. Values that are cheap to make
+anew - numbers, places, random numbers - are made in every group that reads them instead of being stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symgraph.compiler.graph import Graph, rebuild
+from symgraph.compiler.lowerings import Lowerings
+from symgraph.graph.node import Attributes, Node
+from symgraph.graph.traverse import consumers, topological_order
+from symgraph.graph.type import Shape
+from symgraph.ops.fused import Expression, Instruction, fused, fused_reduce
+from symgraph.ops.scan import item
+
+#: Larger groups compile slowly (the time grows faster than the size) and spill registers.
+MOST_INSTRUCTIONS = 64
+MOST_OPERANDS = 16
+
+
+def fuse(graph: Graph, lowerings: Lowerings) -> Graph:
+    """Return the graph with elementwise nodes and reductions replaced by fused ones."""
+    order = topological_order(graph.roots)
+    groups = _Groups(order)
+    for node in order:
+        if node.op.kind == "elementwise":
+            for read in node.inputs:
+                if read.op.kind == "elementwise" and read.shape == node.shape:
+                    groups.try_merge(read, node)
+    roots = set(graph.roots)
+    readers = consumers(order)
+    prologue: dict[Node, Node] = {}  # reduction -> the elementwise node that is computed inside it
+    for node in order:
+        if node.op.name in lowerings.reductions:
+            (read,) = node.inputs
+            if read.op.kind == "elementwise":
+                unit = groups.unit(read)
+                results = groups.results(unit, readers, roots)
+                if results == [read] and len(readers[read]) == 1 and read not in roots:
+                    prologue[node] = read
+            elif read.op.kind == "generator" and read.rank > 0 and len(readers[read]) == 1 and read not in roots:
+                prologue[node] = read
+    return _rebuilt(graph, order, groups, readers, prologue, lowerings)
+
+
+class _Groups:
+    """Disjoint groups of nodes, with the closure of what each depends on."""
+
+    def __init__(self, order: Sequence[Node]) -> None:
+        self.order = order
+        self.number = {node: k for k, node in enumerate(order)}
+        self.parent = list(range(len(order)))
+        self.members = [1 << k for k in range(len(order))]
+        self.ancestors = [0] * len(order)
+        self.inputs: list[set[int]] = []
+        self.weight = [1] * len(order)
+        for k, node in enumerate(order):
+            reads = {self.number[read] for read in node.inputs}
+            self.inputs.append(reads)
+            for read in reads:
+                self.ancestors[k] |= self.ancestors[read] | (1 << read)
+        self.live = set(range(len(order)))
+
+    def find(self, k: int) -> int:
+        while self.parent[k] != k:
+            self.parent[k] = self.parent[self.parent[k]]
+            k = self.parent[k]
+        return k
+
+    def unit(self, node: Node) -> int:
+        return self.find(self.number[node])
+
+    def try_merge(self, producer: Node, consumer: Node) -> None:
+        """Join the groups of two nodes if the result is convex and small enough."""
+        a, b = self.unit(producer), self.unit(consumer)
+        if a == b or self.weight[a] + self.weight[b] > MOST_INSTRUCTIONS:
+            return
+        reads = {self.find(k) for k in self.inputs[a] | self.inputs[b]} - {a, b}
+        if len([k for k in reads if self.order[k].op.kind != "generator"]) > MOST_OPERANDS:
+            return
+        if any(self.ancestors[k] & self.members[a] for k in {self.find(k) for k in self.inputs[b]} - {a, b}):
+            return
+        self.parent[a] = b
+        self.members[b] |= self.members[a]
+        self.weight[b] += self.weight[a]
+        self.inputs[b] = reads
+        self.ancestors[b] = (self.ancestors[a] | self.ancestors[b]) & ~self.members[b]
+        self.live.discard(a)
+        closure = self.ancestors[b] | self.members[b]
+        for k in self.live:
+            if k != b and self.ancestors[k] & self.members[b]:
+                self.ancestors[k] |= closure
+
+    def nodes(self, unit: int) -> list[Node]:
+        """The members of a group, each after what it reads."""
+        mask, found = self.members[unit], []
+        while mask:
+            low = mask & -mask
+            found.append(self.order[low.bit_length() - 1])
+            mask ^= low
+        return found
+
+    def results(self, unit: int, readers: dict[Node, list[Node]], roots: set[Node]) -> list[Node]:
+        """The members that somebody outside reads."""
+        return [
+            node
+            for node in self.nodes(unit)
+            if node in roots or any(self.unit(reader) != unit for reader in readers[node])
+        ]
+
+
+def _is_inline(node: Node, shape: Shape) -> bool:
+    """Return whether a group over `shape` makes the value itself instead of loading it."""
+    if node.op.name == "constant":
+        return node.rank == 0
+    if node.op.kind != "generator":
+        return False
+    if node.op.name == "iota":
+        return node.rank <= len(shape) and shape[len(shape) - node.rank :] == node.shape
+    return node.rank == 0 if node.op.name == "dim_value" else node.shape == shape
+
+
+class _ExpressionBuilder:
+    """Collects instructions; loads each operand once."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.operands: list[Node] = []
+        self.made: list[tuple[Node, tuple[Node, ...], Attributes]] = []
+        self.known: set[Node] = set()
+
+    def add(self, node: Node) -> None:
+        """Add the instruction of a node, after those of values that are made in place."""
+        for read in node.inputs:
+            if read in self.known:
+                continue
+            if _is_inline(read, self.shape):
+                self.add(read)
+            else:
+                self.known.add(read)
+                self.operands.append(read)
+        attrs = node.attrs
+        if node.op.name == "iota":
+            attrs = Attributes({**attrs, "shape": self.shape, "axis": attrs["axis"] + len(self.shape) - node.rank})
+        self.known.add(node)
+        self.made.append((node, node.inputs, attrs))
+
+    def load(self, node: Node) -> None:
+        self.known.add(node)
+        self.operands.append(node)
+
+    def expression(self, results: Sequence[Node]) -> Expression:
+        number = {node: k for k, node in enumerate(self.operands)}
+        varies = {node: any(dim != 1 for dim in node.shape) for node in self.operands}
+        instructions = []
+        for node, inputs, attrs in self.made:
+            number[node] = len(number)
+            varies[node] = any(varies[read] for read in inputs) or (node.op.kind == "generator" and node.rank > 0)
+            arguments = tuple(number[read] for read in inputs)
+            instructions.append(Instruction(node.op.name, attrs, arguments, node.dtype, varies[node]))
+        return Expression(
+            tuple(node.dtype for node in self.operands), tuple(instructions), tuple(number[node] for node in results)
+        )
+
+
+def _rebuilt(
+    graph: Graph,
+    order: Sequence[Node],
+    groups: _Groups,
+    readers: dict[Node, list[Node]],
+    prologue: dict[Node, Node],
+    lowerings: Lowerings,
+) -> Graph:
+    """Build the new graph, group by group in dependency order."""
+    roots = set(graph.roots)
+    new: dict[Node, Node] = {}
+
+    def unit_of(node: Node) -> tuple[object, list[Node]]:
+        """A name for what is built together with a node, and its members."""
+        if node.op.kind == "elementwise":
+            unit = groups.unit(node)
+            return unit, groups.nodes(unit)
+        if node in prologue:
+            read = prologue[node]
+            inside = groups.nodes(groups.unit(read)) if read.op.kind == "elementwise" else [read]
+            return node, [*inside, node]
+        return node, [node]
+
+    def outside_reads(members: list[Node]) -> list[Node]:
+        inside = set(members)
+        shape = next((m.shape for m in members if m.op.kind in ("elementwise", "generator")), None)
+        reads: list[Node] = []
+        pending = [read for member in members for read in member.inputs]
+        while pending:
+            read = pending.pop()
+            if read in inside:
+                continue
+            inside.add(read)
+            if shape is not None and _is_inline(read, shape):
+                pending.extend(read.inputs)
+            else:
+                reads.append(read)
+        return reads
+
+    def build(members: list[Node]) -> None:
+        last = members[-1]
+        fusable = last.op.kind in ("elementwise", "generator")
+        reduces = last.op.name in lowerings.reductions and last.op.kind == "reduction"
+        if not fusable and not reduces:
+            new[last] = rebuild(last, tuple(new[read] for read in last.inputs))
+            return
+        shape = last.inputs[0].shape if reduces else last.shape
+        builder = _ExpressionBuilder(shape)
+        body = members[:-1] if reduces else members
+        for member in body:
+            builder.add(member)
+        if reduces and not body:
+            builder.load(last.inputs[0])
+        operands = [new[read] for read in builder.operands]
+        if reduces:
+            expression = builder.expression([last.inputs[0]])
+            node = fused_reduce(
+                *operands,
+                expression=expression,
+                shape=shape,
+                reduce=last.op.name,
+                axes=last.attrs["axes"],
+                keepdims=last.attrs["keepdims"],
+            )
+            node.source = node.source or last.source
+            new[last] = node
+            return
+        if last.op.kind == "generator":
+            results = [last]
+        else:
+            results = groups.results(groups.unit(last), readers, roots)
+        node = fused(*operands, expression=builder.expression(results), shape=shape)
+        node.source = node.source or next((m.source for m in reversed(members) if m.source), None)
+        for k, result in enumerate(results):
+            new[result] = node if len(results) == 1 else item(node, k)
+
+    done: set[object] = set()
+
+    def finished(unit: object, members: list[Node]) -> bool:
+        return members[-1] in new or unit in done
+
+    for root in (*graph.inputs, *(target for target, _ in graph.updates), *graph.roots):
+        if root not in groups.number:
+            new.setdefault(root, root)
+            continue
+        stack = [root]
+        while stack:
+            node = stack[-1]
+            unit, members = unit_of(node)
+            if finished(unit, members):
+                stack.pop()
+                continue
+            waiting = [read for read in outside_reads(members) if not finished(*unit_of(read))]
+            if waiting:
+                stack.extend(waiting)
+            else:
+                build(members)
+                done.add(unit)
+                stack.pop()
+    return Graph(
+        tuple(new[node] for node in graph.inputs),
+        tuple(new[node] for node in graph.outputs),
+        tuple((new[target], new[value]) for target, value in graph.updates),
+    )

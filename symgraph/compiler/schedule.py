@@ -1,0 +1,270 @@
+"""Schedule: from a graph to a program - an order of steps over buffers.
+
+Views become strides on the buffer of what they look at; placing and repeating (concatenate, embed, loops) is spelt out
+in copies and inner steps. Steps go level by level, so that a gradient is used soon after it is made, and parameters
+are written after the last step that reads their old values (see `symgraph.compiler.alias`).
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from symgraph.compiler.graph import Graph
+from symgraph.compiler.lowerings import Lowerings
+from symgraph.compiler.program import (
+    CONSTANT,
+    INPUT,
+    OUTPUT,
+    TEMPORARY,
+    VARIABLE,
+    Buffer,
+    Loop,
+    Program,
+    Step,
+    View,
+    contiguous_strides,
+)
+from symgraph.graph.node import Attributes, Node, items_of
+from symgraph.graph.traverse import consumers, topological_order
+from symgraph.graph.type import DimLike, TensorType, new_symbol
+from symgraph.ops.fused import Expression, fused
+from symgraph.ops.leaf import constant
+from symgraph.ops.scan import Body
+
+#: Compiles the body of a loop up to where the outer graph stands.
+Prepare = Callable[[Graph], Graph]
+
+
+def schedule(graph: Graph, lowerings: Lowerings, prepare: Prepare) -> Program:
+    """Return the program of a graph.
+
+    Args:
+        graph: a fused graph.
+        lowerings: what the executor can do; tells which steps take strided inputs and what scratch they need.
+        prepare: runs the graph passes on the body of a loop.
+    """
+    builder = _Builder(lowerings, prepare)
+    for node in graph.inputs:
+        builder.view(node)
+    builder.run(graph.roots)
+    outputs = [builder.as_output(node) for node in graph.outputs]
+    written = builder.write_updates(graph.updates)
+    used = {view.buffer for step in _all_steps(builder.steps) for view in step.views()} | {v.buffer for v in outputs}
+    inputs = tuple(builder.views[node].buffer for node in graph.inputs)
+    return Program(
+        tuple(builder.buffers),
+        tuple(number if number in used else None for number in inputs),
+        tuple(outputs),
+        tuple(builder.steps),
+        tuple(view.buffer for view in written),
+    )
+
+
+def _all_steps(steps: Sequence[Step]) -> list[Step]:
+    found = []
+    for step in steps:
+        found.append(step)
+        if step.loop is not None:
+            found += _all_steps(step.loop.steps)
+    return found
+
+
+def copy_step(source: View, target: View, origin: str | None = None) -> Step:
+    """Return the step that copies a view to another of the same shape."""
+    expression = Expression((source.dtype,), (), (0,))
+    attrs = Attributes({"expression": expression, "shape": target.shape})
+    return Step(fused, attrs, (source,), (target,), source=origin)
+
+
+class _Builder:
+    """Turns nodes into steps; one for a program and one for each body of a loop in it."""
+
+    def __init__(self, lowerings: Lowerings, prepare: Prepare, outer: _Builder | None = None) -> None:
+        self.lowerings, self.prepare = lowerings, prepare
+        self.buffers: list[Buffer] = outer.buffers if outer else []
+        self.steps: list[Step] = []
+        self.views: dict[Node, View] = {}
+        self.results: dict[Node, tuple[View, ...]] = {}
+        self.copies: dict[View, View] = {}
+
+    # ---------------------------------------------------------------------------------------------- buffers
+
+    def allocate(self, kind: str, dtype: str, size: DimLike, node: Node | None = None) -> int:
+        self.buffers.append(Buffer(kind, dtype, size, node))
+        return len(self.buffers) - 1
+
+    def fresh(self, type: TensorType, kind: str = TEMPORARY, node: Node | None = None) -> View:
+        number = self.allocate(kind, type.dtype, type.size, node)
+        return View(number, type.dtype, type.shape, contiguous_strides(type.shape))
+
+    def view(self, node: Node) -> View:
+        """The view of a node that is a leaf or has been computed."""
+        known = self.views.get(node)
+        if known is None:
+            kind = {"placeholder": INPUT, "variable": VARIABLE, "constant": CONSTANT}[node.op.name]
+            known = self.views[node] = self.fresh(node.tensor_type, kind, node)
+        return known
+
+    def contiguous(self, view: View, origin: str | None) -> View:
+        """The same elements without gaps, copied if need be (once for all who ask)."""
+        if view.is_contiguous:
+            return view
+        known = self.copies.get(view)
+        if known is None:
+            known = self.copies[view] = self.fresh(TensorType(view.dtype, view.shape))
+            self.steps.append(copy_step(view, known, origin))
+        return known
+
+    # ------------------------------------------------------------------------------------------------ steps
+
+    def run(self, roots: Sequence[Node]) -> None:
+        """Compute every root, level by level."""
+        order = topological_order(roots, stop=self.views)
+        readers = consumers(order, stop=self.views)
+        level: dict[Node, int] = {}
+        waiting: dict[Node, int] = {}
+        ready: list[tuple[int, int, Node]] = []
+        place = {node: k for k, node in enumerate(order)}
+        for node in order:
+            reads = () if node in self.views else node.inputs
+            cost = 0 if node.op.kind in ("leaf", "view") or node.op.name == "item" else 1
+            level[node] = max((level[read] for read in reads), default=0) + cost
+            waiting[node] = len(reads)
+            if not reads:
+                heapq.heappush(ready, (level[node], place[node], node))
+        while ready:
+            _, _, node = heapq.heappop(ready)
+            if node not in self.views:
+                self.compute(node)
+            for reader in readers[node]:
+                waiting[reader] -= 1
+                if not waiting[reader]:
+                    heapq.heappush(ready, (level[reader], place[reader], reader))
+
+    def compute(self, node: Node) -> None:
+        op = node.op
+        if op.kind == "leaf":
+            self.view(node)
+        elif op.kind == "view":
+            self.views[node] = self.seen(node)
+        elif op.name in _STRUCTURE:
+            _STRUCTURE[op.name](self, node)
+        else:
+            entry = self.lowerings.table.get(op.name)
+            inputs = tuple(self.view(read) for read in node.inputs)
+            if entry is None or not entry.strided:
+                inputs = tuple(self.contiguous(view, node.source) for view in inputs)
+            outputs = tuple(self.fresh(item) for item in items_of(node.type))
+            step = Step(op, node.attrs, inputs, outputs, source=node.source)
+            if entry is not None and entry.scratch is not None:
+                needs = tuple(self.fresh(TensorType(dtype, (size,))) for dtype, size in entry.scratch(step))
+                step = replace(step, scratch=needs)
+            self.steps.append(step)
+            self.keep(node, outputs)
+
+    def keep(self, node: Node, outputs: tuple[View, ...]) -> None:
+        if isinstance(node.type, TensorType):
+            (self.views[node],) = outputs
+        else:
+            self.results[node] = outputs
+
+    def seen(self, node: Node) -> View:
+        """The view of a view operation, on a copy where strides cannot express it."""
+        (read,) = node.inputs
+        assert node.op.view is not None, f"{node.op} is a view without a view function"
+        view = node.op.view(self.view(read), **node.attrs)
+        if view is None:
+            view = node.op.view(self.contiguous(self.view(read), node.source), **node.attrs)
+        assert view is not None and view.shape == node.shape, f"{node.op}: {view} is not of shape {node.shape}"
+        return view
+
+    # -------------------------------------------------------------------------------------------- structure
+
+    def item(self, node: Node) -> None:
+        self.views[node] = self.results[node.inputs[0]][node.attrs["index"]]
+
+    def concatenate(self, node: Node) -> None:
+        target, axis, start = self.fresh(node.tensor_type), node.attrs["axis"], 0
+        for read in node.inputs:
+            source = self.view(read)
+            offset = start * target.strides[axis]
+            self.steps.append(copy_step(source, target.with_layout(source.shape, target.strides, offset), node.source))
+            start = start + source.shape[axis]
+        self.views[node] = target
+
+    def embed(self, node: Node) -> None:
+        target, source = self.fresh(node.tensor_type), self.view(node.inputs[0])
+        fill = self.view(constant(node.attrs["value"], node.dtype))
+        self.steps.append(copy_step(fill.broadcast_to(target.shape), target, node.source))
+        offset: DimLike = 0
+        for begin, stride in zip(node.attrs["starts"], target.strides, strict=True):
+            offset = offset + begin * stride
+        strides = tuple(stride * step for stride, step in zip(target.strides, node.attrs["steps"], strict=True))
+        self.steps.append(copy_step(source, target.with_layout(source.shape, strides, offset), node.source))
+        self.views[node] = target
+
+    def scan(self, node: Node) -> None:
+        body: Body = node.attrs["body"]
+        length: DimLike = node.attrs["length"]
+        index = new_symbol("t")
+        sequences, initial, captured = body.split([self.view(read) for read in node.inputs])
+        results = tuple(self.fresh(item) for item in items_of(node.type))
+        states, stacked = results[: len(initial)], results[len(initial) :]
+        for source, target in zip(initial, states, strict=True):
+            self.steps.append(copy_step(source, target, node.source))
+        inner = _Builder(self.lowerings, self.prepare, self)
+        leaves = (*body.sequences, *body.states, *body.captured)
+        # Leaves keep their identity through the passes, so the prepared body is found by them.
+        prepared = self.prepare(Graph(leaves, body.outputs, tuple(zip(body.states, body.next_states, strict=True))))
+        slices = [view.slice_first(index) for view in sequences]
+        for leaf, view in zip(prepared.inputs, (*slices, *states, *captured), strict=True):
+            inner.views[leaf] = view
+        inner.run(prepared.roots)
+        for output, target in zip(prepared.outputs, stacked, strict=True):
+            inner.steps.append(copy_step(inner.view(output), target.slice_first(index), node.source))
+        inner.write_updates(prepared.updates)
+        loop = Loop(index, length, tuple(inner.steps))
+        reads = tuple(dict.fromkeys((*sequences, *captured)))
+        self.steps.append(Step(node.op, Attributes({}), reads, results, loop=loop, source=node.source))
+        self.keep(node, results)
+
+    # --------------------------------------------------------------------------------------- outputs, updates
+
+    def as_output(self, node: Node) -> View:
+        """The view of an output of the function: a buffer of its own, handed to the caller."""
+        view = self.view(node)
+        buffer = self.buffers[view.buffer]
+        whole = view.is_contiguous and view.offset == 0 and view.size == buffer.size
+        if buffer.kind == TEMPORARY and whole:
+            self.buffers[view.buffer] = replace(buffer, kind=OUTPUT)
+            return view
+        target = self.fresh(node.tensor_type, OUTPUT)
+        self.steps.append(copy_step(view, target, node.source))
+        return target
+
+    def write_updates(self, updates: Sequence[tuple[Node, Node]]) -> list[View]:
+        """Write the new values, after everything that reads old ones."""
+        targets = [self.view(target) for target, _ in updates]
+        taken = {target.buffer for target in targets}
+        values = []
+        for target, (_, node) in zip(targets, updates, strict=True):
+            value = self.view(node)
+            if value.buffer in taken and value != target:
+                moved = self.fresh(TensorType(value.dtype, value.shape))
+                self.steps.append(copy_step(value, moved, node.source))
+                value = moved
+            values.append(value)
+        for target, value in zip(targets, values, strict=True):
+            if value != target:
+                self.steps.append(copy_step(value.broadcast_to(target.shape), target))
+        return targets
+
+
+_STRUCTURE: dict[str, Callable[[_Builder, Node], None]] = {
+    "item": _Builder.item,
+    "concatenate": _Builder.concatenate,
+    "embed": _Builder.embed,
+    "scan": _Builder.scan,
+}

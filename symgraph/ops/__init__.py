@@ -1,0 +1,12 @@
+"""The operations: one declaration each, one file a family. Importing this package declares all of them."""
+
+from symgraph.ops import (  # noqa: F401
+    elementwise,
+    indexing,
+    leaf,
+    linalg,
+    random,
+    reduction,
+    scan,
+    shape,
+)

@@ -1,0 +1,68 @@
+"""What the compiler makes of elementwise chains: one operation that computes them place by place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from symgraph.graph.node import Attributes
+from symgraph.graph.type import Shape, TensorType, TupleType, Type
+from symgraph.ops.op import declare
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One scalar operation of an expression.
+
+    Attributes:
+        op: the name of an elementwise or generator operation, or "constant".
+        attrs: its attributes.
+        arguments: the numbers of the values it reads: operands come first, then the results of instructions.
+        dtype: the element type of its result.
+        varies: False where the result is the same at every place.
+    """
+
+    op: str
+    attrs: Attributes
+    arguments: tuple[int, ...]
+    dtype: str
+    varies: bool = True
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A list of scalar instructions over operands, computed at every place of a shape.
+
+    Attributes:
+        operands: the element type of each operand (value numbers 0..len-1).
+        instructions: in order; instruction k has the value number len(operands) + k.
+        results: the value numbers that are the results.
+    """
+
+    operands: tuple[str, ...]
+    instructions: tuple[Instruction, ...]
+    results: tuple[int, ...]
+
+    def dtype(self, value: int) -> str:
+        """The element type of a value number."""
+        count = len(self.operands)
+        return self.operands[value] if value < count else self.instructions[value - count].dtype
+
+
+def _infer_fused(*types: TensorType, expression: Expression, shape: Shape) -> Type:
+    items = tuple(TensorType(expression.dtype(value), shape) for value in expression.results)
+    return items[0] if len(items) == 1 else TupleType(items)
+
+
+def _infer_fused_reduce(
+    *types: TensorType, expression: Expression, shape: Shape, reduce: str, axes: tuple[int, ...], keepdims: bool
+) -> TensorType:
+    from symgraph.ops.reduction import reduced_shape
+
+    return TensorType(expression.dtype(expression.results[0]), reduced_shape(shape, axes, keepdims))
+
+
+#: An expression at every place of `shape`; the operands are broadcast to it.
+fused = declare("fused", infer=_infer_fused, has_gradient=False)
+
+#: A reduction (the name in `reduce`) over an expression.
+fused_reduce = declare("fused_reduce", infer=_infer_fused_reduce, has_gradient=False)

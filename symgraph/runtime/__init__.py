@@ -1,0 +1,1 @@
+"""Running compiled graphs: functions, executors, and where the values of variables live."""

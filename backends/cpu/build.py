@@ -14,7 +14,7 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-__all__ = ["FLAGS", "KernelError", "build"]
+__all__ = ["FLAGS", "KernelError", "assembly", "build"]
 
 #: ``ninf`` and ``nnan`` are absent: NaN and infinities mean what they say.
 FLAGS = ("afn", "arcp", "contract", "nsz", "reassoc")
@@ -151,7 +151,7 @@ def annotate_loops(text: str) -> str:
         return text
     text = re.sub("!" + re.escape(ACCESS_GROUP) + r" !\d+", "!llvm.access.group !900000", text)
     seen: set[str] = set()
-    count = 900001
+    count = 900002
     lines = []
     for line in text.split("\n"):
         if line.startswith("define "):
@@ -167,7 +167,8 @@ def annotate_loops(text: str) -> str:
         lines.append(line)
     lines.append("!900000 = distinct !{}")
     lines.append('!900001 = !{!"llvm.loop.parallel_accesses", !900000}')
-    lines.extend(f"!{one} = distinct !{{!{one}, !900001}}" for one in range(900002, count + 1))
+    lines.append('!900002 = !{!"llvm.loop.unroll.runtime.disable"}')  # else the rest of a vector loop is unrolled at length
+    lines.extend(f"!{one} = distinct !{{!{one}, !900001, !900002}}" for one in range(900003, count + 1))
     return "\n".join(lines)
 
 
@@ -215,3 +216,9 @@ def build(source: str, name: str, symbol: str) -> tuple[bytes, list[str]]:
         except Exception as error:
             numbered = "\n".join(f"{number:4d}  {line}" for number, line in enumerate(source.splitlines(), 1))
             raise KernelError(f"kernel {name!r} does not compile: {type(error).__name__}: {error}\n{numbered}") from error
+
+
+def assembly(source: str, name: str) -> str:
+    """The kernel as assembly text of this processor, for people and tests that look at what LLVM made of it."""
+    with _lock:
+        return target_machine().emit_assembly(optimised_module(source, name, "symgraph_" + name))

@@ -17,6 +17,7 @@ from numba.core import cgutils, types
 from numba.core.typing.templates import signature
 
 from symgraph.backends.cpu import blas, mathematics
+from symgraph.backends.cpu.native import ACCESS_GROUP
 
 __all__ = ["PREFIX", "words"]
 
@@ -229,7 +230,10 @@ class NativeMachine:
             variable.global_constant, variable.linkage = True, "internal"
             variable.initializer = ir.Constant(kind, [ir.Constant(ir.DoubleType(), float(one)) for one in numbers])
         place = self.builder.gep(module.globals[name], [ir.Constant(ir.IntType(64), 0), index.value], inbounds=True)
-        return Value(self.builder, "float64", self.builder.load(place))
+        number = self.builder.load(place)
+        for mark in (ACCESS_GROUP, "invariant.load"):  # nobody writes here, which LLVM does not see by itself
+            number.set_metadata(mark, module.add_metadata(()))
+        return Value(self.builder, "float64", number)
 
 
 def _bits(kind: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from scipy import sparse as scipy_sparse
 
 from symgraph import config
 from symgraph.graph.convert import as_node
@@ -119,7 +119,8 @@ def variable(
         from symgraph.backend.control import eval as evaluate
 
         value = evaluate(value)
-    if scipy_sparse.issparse(value):
+    sparse = sys.modules.get("scipy.sparse")  # a sparse matrix can only come from a program that has loaded it
+    if sparse is not None and sparse.issparse(value):
         value = value.toarray()
     kind = dtype_name(dtype or config.floatx())
     array = np.asarray(value)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from symgraph.backends.reference.table import ELEMENTWISE
 from symgraph.graph.type import numpy_dtype
@@ -24,10 +23,14 @@ def _pow(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
+    from scipy import special  # loading it takes longer than the rest of this package
+
     return special.expit(x.astype(np.float64)).astype(x.dtype)
 
 
 def _erf(x: np.ndarray) -> np.ndarray:
+    from scipy import special
+
     return special.erf(x.astype(np.float64)).astype(x.dtype)
 
 

@@ -145,6 +145,7 @@ def function(
         outputs: tensors to return.
         updates: (variable, new value) pairs, such as K.update makes; every read sees the old values.
         name: for messages.
+        learning_phase: its value where it is not among the inputs: 0 (test) or 1 (train).
 
     Returns:
         A callable: list of arrays in, list of arrays out.
@@ -153,8 +154,10 @@ def function(
         TypeError: an argument that is not known or not of the right kind.
     """
     name = kwargs.pop("name", None)
+    value = kwargs.pop("learning_phase", 0)
     if kwargs:
-        raise TypeError(f"function: unknown arguments {sorted(kwargs)}; known are inputs, outputs, updates and name")
+        known = "inputs, outputs, updates, name and learning_phase"
+        raise TypeError(f"function: unknown arguments {sorted(kwargs)}; known are {known}")
     numbers = [value for value in inputs if isinstance(value, (int, np.integer))]
     if numbers and _PHASE["fixed"] is not None:
         # K.learning_phase() is a plain number once it has been fixed; feeding it has no effect then.
@@ -162,7 +165,7 @@ def function(
     from symgraph.backend.random import with_step
 
     phase = _PHASE["tensor"]
-    phases = {} if phase is None else {phase: 0}
+    phases = {} if phase is None else {phase: value}
     return Function(inputs, outputs, with_step(outputs, updates or ()), name, phases)
 
 

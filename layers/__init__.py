@@ -1,2 +1,93 @@
 if __name__ != "symgraph.layers":  # a bare `import layers` from the repository root would load a second copy
     raise ImportError(f"this folder is the package symgraph.layers: write `import symgraph.layers`, not `import {__name__}`")
+
+"""The layers, by family: core, convolutional, pooling, normalization, merge ..."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from symgraph.engine.input_layer import Input, InputLayer
+from symgraph.engine.input_spec import InputSpec
+from symgraph.engine.layer import Layer
+from symgraph.layers.advanced_activations import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
+from symgraph.layers.convolutional import (
+    Conv2D,
+    Cropping2D,
+    UpSampling2D,
+    ZeroPadding2D,
+)
+from symgraph.layers.core import (
+    Activation,
+    ActivityRegularization,
+    Dense,
+    Dropout,
+    Flatten,
+    Lambda,
+    Masking,
+    Permute,
+    RepeatVector,
+    Reshape,
+)
+from symgraph.layers.merge import (
+    Add,
+    Average,
+    Concatenate,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from symgraph.layers.normalization import BatchNormalization
+from symgraph.layers.pooling import (
+    AveragePooling2D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    MaxPooling2D,
+)
+
+# The other names that Keras gives some layers.
+Convolution2D = Conv2D
+MaxPool2D = MaxPooling2D
+AvgPool2D = AveragePooling2D
+GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalAvgPool2D = GlobalAveragePooling2D
+
+__all__ = [
+    "Activation", "ActivityRegularization", "Add", "Average", "AveragePooling2D", "AvgPool2D", "BatchNormalization",
+    "Concatenate", "Conv2D", "Convolution2D", "Cropping2D", "Dense", "Dropout", "ELU", "Flatten",
+    "GlobalAveragePooling2D", "GlobalAvgPool2D", "GlobalMaxPool2D", "GlobalMaxPooling2D", "Input", "InputLayer",
+    "InputSpec", "Lambda", "Layer", "LeakyReLU", "Masking", "MaxPool2D", "MaxPooling2D", "Maximum", "Minimum",
+    "Multiply", "PReLU", "Permute", "ReLU", "RepeatVector", "Reshape", "Softmax", "Subtract", "ThresholdedReLU",
+    "UpSampling2D", "ZeroPadding2D", "add", "average", "concatenate", "deserialize", "maximum", "minimum", "multiply",
+    "serialize", "subtract",
+]
+
+
+def _known() -> dict[str, Any]:
+    """Every class that a configuration may name."""
+    from symgraph.engine.model import Model
+    from symgraph.engine.network import Network
+    from symgraph.engine.sequential import Sequential
+
+    known = {name: value for name, value in globals().items() if isinstance(value, type) and issubclass(value, Layer)}
+    # tf.keras calls a functional model "Functional".
+    return {**known, "Model": Model, "Functional": Model, "Network": Network, "Sequential": Sequential}
+
+
+def serialize(layer: Layer) -> dict:
+    """The configuration of a layer: `{'class_name', 'config'}`."""
+    return {"class_name": type(layer).__name__, "config": layer.get_config()}
+
+
+def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Any:
+    """The layer (or model) of a configuration."""
+    from symgraph.utils.generic_utils import deserialize_keras_object
+
+    return deserialize_keras_object(config, _known(), custom_objects, "layer")

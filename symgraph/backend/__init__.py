@@ -28,6 +28,9 @@ from symgraph.config import (
     set_image_dim_ordering,
 )
 
+# The submodule of this name has taken the function's place by now.
+from symgraph.backend.creation import shape as shape
+
 
 def backend() -> str:
     """Return the name of the executor that is configured: "numba", "cupy", "numpy" or another."""

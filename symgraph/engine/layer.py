@@ -161,7 +161,7 @@ class Layer(NodeAccess):
                 "Give the input shape in full."
             )
         dtype = dtype or self.dtype or K.floatx()
-        full_name = f"{self.name}/{name}" if name else f"{self.name}/weight_{K.get_uid(self.name + '/weight')}"
+        full_name = f"{self.name}/{name or f'weight_{len(self._trainable_weights + self._non_trainable_weights) + 1}'}:0"
         if _PROBING:
             weight = K.placeholder(shape=shape, dtype=dtype, name=full_name)
         else:
@@ -175,6 +175,7 @@ class Layer(NodeAccess):
                 weight = K.variable(value, dtype=dtype, name=full_name, constraint=constraint)
         if regularizer is not None and not _PROBING:
             self.add_loss(regularizer(weight))
+        weight.name = full_name  # whatever scope it was made in
         weight.trainable = trainable
         weight.constraint = constraint
         (self._trainable_weights if trainable else self._non_trainable_weights).append(weight)

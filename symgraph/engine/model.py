@@ -22,6 +22,7 @@ from symgraph.engine.data import (
 from symgraph.engine.generators import GeneratorSource, is_generator
 from symgraph.engine.network import Network
 from symgraph.engine.objective import Objective
+from symgraph.engine.substitution import after_updates
 from symgraph.utils.generic_utils import unpack_singleton
 
 __all__ = ["Model"]
@@ -150,7 +151,7 @@ class Model(Network):
         params = self._collected_trainable_weights
         with K.name_scope("training"):
             steps = self.optimizer.get_updates(loss=total, params=params) if params else []
-        updates = _without_repeats([*self.updates, *steps, *updates])
+        updates = _in_sequence([*self.updates, *steps, *updates])
         return _fixed_phase(inputs, [total, *results], updates, f"{self.name}_train", 1)
 
     def _make_train_function(self) -> None:
@@ -528,11 +529,19 @@ def _with_last_axis(array: Any, output: Any) -> Any:
     return array
 
 
-def _without_repeats(updates: list) -> list:
-    seen: set[int] = set()
-    kept = []
+def _in_sequence(updates: list) -> list:
+    """Updates in which each variable occurs once: what comes later builds on what came before.
+
+    A shared BatchNormalization, for one, updates its moving mean once for each of its calls.
+    """
+    seen: dict[int, int] = {}
+    kept: list = []
     for update in updates:
-        if id(update) not in seen:
-            seen.add(id(update))
+        variable, value = update
+        position = seen.get(id(variable))
+        if position is None:
+            seen[id(variable)] = len(kept)
             kept.append(update)
+        elif kept[position] is not update:
+            kept[position] = (variable, after_updates([value], [kept[position]])[0])
     return kept

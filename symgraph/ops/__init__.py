@@ -5,6 +5,7 @@ from symgraph.ops import (  # noqa: F401
     indexing,
     leaf,
     linalg,
+    nn,
     random,
     reduction,
     scan,

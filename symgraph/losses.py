@@ -299,7 +299,7 @@ class CosineSimilarity(LossFunctionWrapper):
 
     @classmethod
     def from_config(cls, config):
-        return cls(**config)
+        return cls(**{key: value for key, value in config.items() if key != "fn"})
 
 
 class Huber(LossFunctionWrapper):

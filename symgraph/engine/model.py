@@ -23,6 +23,7 @@ from symgraph.engine.generators import GeneratorSource, is_generator
 from symgraph.engine.network import Network
 from symgraph.engine.objective import Objective
 from symgraph.engine.substitution import after_updates
+from symgraph.graph.type import numpy_dtype
 from symgraph.utils.generic_utils import unpack_singleton
 
 __all__ = ["Model"]
@@ -72,6 +73,7 @@ class Model(Network):
         self._objective = Objective(self, loss, metrics, loss_weights, sample_weight_mode, weighted_metrics,
                                     target_tensors)
         self._collected_trainable_weights = list(self.trainable_weights)
+        self._collected_flags = self._trainable_flags()
         self._functions: dict = {}
 
     @property
@@ -158,14 +160,23 @@ class Model(Network):
         """Make the train function, and with it the state of the optimizer."""
         self._function("train", (False,) * len(self._compiled.trained))
 
+    def _trainable_flags(self) -> list[bool]:
+        flags, pending = [], [self]
+        while pending:
+            layer = pending.pop()
+            flags.append(layer.trainable)
+            pending += layer._layers
+        return flags
+
     def _check_trainable_weights(self) -> None:
-        collected = self.__dict__.get("_collected_trainable_weights")
-        if collected is None:
+        if self._collected_flags == self._trainable_flags():
             return
+        collected = self._collected_trainable_weights
         now = self.trainable_weights
         if len(now) != len(collected) or any(a is not b for a, b in zip(now, collected)):
             warnings.warn("Discrepancy between trainable weights and collected trainable weights, did you set "
                           "`model.trainable` without calling `model.compile` after ?", stacklevel=4)
+        self._collected_flags = self._trainable_flags()
 
     # ------------------------------------------------------------------------------------------ data
     def _standardize_inputs(self, x: Any) -> list:
@@ -190,7 +201,7 @@ class Model(Network):
                              "are needed.")
         if isinstance(y, dict) and len(objective.trained) < len(objective.outputs):
             y = {name: value for name, value in y.items() if name in {output.name for output in fed}}
-        dtypes = [np.dtype(K.dtype(output.output)) if K.dtype(output.output) != "bfloat16" else None for output in fed]
+        dtypes = [_numpy_dtype(output.output) for output in fed]
         targets = standardize_arrays(y, [output.name for output in fed], None, dtypes, "target")
         missing = [output.name for output, array in zip(fed, targets) if array is None]
         if missing:
@@ -512,13 +523,8 @@ def _fixed_phase(inputs: list, outputs: list, updates: list, name: str, phase: i
     return K.function(inputs, outputs, updates=updates, name=name, learning_phase=phase)
 
 
-def _numpy_dtype(tensor: Any) -> Any:
-    name = K.dtype(tensor)
-    if name == "bfloat16":
-        import ml_dtypes
-
-        return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype(name)
+def _numpy_dtype(tensor: Any) -> np.dtype:
+    return numpy_dtype(tensor.dtype)
 
 
 def _with_last_axis(array: Any, output: Any) -> Any:

@@ -10,11 +10,14 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from symgraph import backend as K
 from symgraph import losses as losses_module
 from symgraph import metrics as metrics_module
 from symgraph.engine.layer import as_updates, mask_of
 from symgraph.engine.substitution import after_updates
+from symgraph.runtime import state
 from symgraph.utils.generic_utils import check_for_unexpected_keys, to_list
 from symgraph.utils.losses_utils import Reduction, align_weights, compute_weighted_loss
 
@@ -41,29 +44,14 @@ class OutputObjective:
         self.weights: Any = None
         self.given_target = False
         self.metrics: list[tuple[Any, bool]] = []
-
-    @property
-    def loss_function(self) -> Any:
-        """The function behind the loss."""
-        return getattr(self.loss, "fn", self.loss)
-
-    @property
-    def is_sparse(self) -> bool:
-        """Whether the targets are class numbers."""
-        return self.loss_function in _SPARSE
-
-    @property
-    def is_known(self) -> bool:
-        """Whether the loss is one of this package's, whose targets have a known shape."""
-        function = self.loss_function
-        return getattr(function, "__module__", "") == losses_module.__name__
-
-    @property
-    def expected_target_shape(self) -> tuple | None:
-        """The shape that targets must have, None where only the data can tell."""
+        #: The function behind the loss; whether it is one of this package's; whether targets are class numbers.
+        self.loss_function = getattr(loss, "fn", loss)
+        self.is_known = getattr(self.loss_function, "__module__", "") == losses_module.__name__
+        self.is_sparse = self.loss_function in _SPARSE
+        #: The shape that targets must have, None where only the data can tell.
+        self.expected_target_shape: tuple | None = self.shape if self.is_known else None
         if self.is_sparse:
-            return (*self.shape[:-1], 1)
-        return self.shape if self.is_known else None
+            self.expected_target_shape = (*self.shape[:-1], 1)
 
     def make_target(self, shape: tuple | None = None) -> None:
         """Make the placeholders, for targets of the given shape."""
@@ -112,6 +100,7 @@ class Objective:
         self._collect_metrics(metrics, weighted_metrics)
         self._graphs: dict[tuple, Any] = {}
         self._expanded = False
+        self._list_metrics()
 
     # ------------------------------------------------------------------------------------------ set-up
     def _take_targets(self, target_tensors: Any) -> None:
@@ -152,25 +141,25 @@ class Objective:
         return name
 
     # ------------------------------------------------------------------------------------------ names, state
-    @property
-    def metrics(self) -> list:
-        """The metric objects, in the order of the results."""
-        found = [metric for output in self.outputs for metric, _ in output.metrics]
-        return found + [metric for metric in self.model._metrics_of_layers() if metric not in found]
-
-    @property
-    def metrics_names(self) -> list[str]:
-        """'loss', the losses of the outputs where there are several, the metrics."""
-        return ["loss", *(tracker.name for tracker in self.loss_trackers), *(metric.name for metric in self.metrics)]
-
-    def state(self) -> list:
-        """The variables that metrics keep between batches."""
-        return [v for metric in (*self.loss_trackers, *self.metrics) for v in metric.weights]
+    def _list_metrics(self) -> None:
+        """Note the metric objects in the order of the results, their names, and how to reset them."""
+        own = [metric for output in self.outputs for metric, _ in output.metrics]
+        #: The metric objects, those of layers last.
+        self.metrics: list = own + [metric for metric in self.model._metrics_of_layers() if metric not in own]
+        trackers = self.loss_trackers
+        #: 'loss', the losses of the outputs where there are several, the metrics.
+        self.metrics_names: list[str] = ["loss", *(one.name for one in trackers), *(one.name for one in self.metrics)]
+        every = [*trackers, *self.metrics]
+        plain = [one for one in every if type(one).reset_states is metrics_module.Metric.reset_states]
+        self._resets = [one.reset_states for one in every if one not in plain]
+        self._zeros = [(v.node, np.zeros(K.int_shape(v), v.dtype)) for one in plain for v in one.weights]
 
     def reset(self) -> None:
         """Set the metrics back to their start."""
-        for metric in (*self.loss_trackers, *self.metrics):
-            metric.reset_states()
+        for node, zeros in self._zeros:
+            state.set(node, zeros)
+        for reset in self._resets:
+            reset()
 
     # ------------------------------------------------------------------------------------------ graph
     def prepare(self, shapes: list | None = None) -> None:
@@ -179,11 +168,12 @@ class Objective:
         Where a loss of the user's own meets targets of another shape than before, its part is made anew.
         """
         for index, output in enumerate(self.trained):
+            if output.target is not None and (shapes is None or output.is_known or output.given_target):
+                continue
             shape = None if shapes is None else (None, *shapes[index])
             if output.target is None:
                 output.make_target(shape)
-            elif (shape is not None and output.expected_target_shape is None and not output.given_target
-                  and not _fits(shape, K.int_shape(output.target))):
+            elif shape is not None and not _fits(shape, K.int_shape(output.target)):
                 output.make_target(shape)
                 self._graphs.clear()
                 self.model._forget_functions()
@@ -231,6 +221,7 @@ class Objective:
                     entry = metrics_module.MeanMetricWrapper(_entry(function, key), name=name)
                     expanded.append((entry, is_weighted))
             output.metrics = expanded
+        self._list_metrics()
 
     def _build(self, weighted: tuple[bool, ...]) -> tuple[Any, list, list]:
         total: Any = None

@@ -46,6 +46,29 @@ def test_programs_run_as_printed(line, text, output, tmp_path):
         assert done.stdout.splitlines() == output.splitlines()
 
 
+def test_the_executor_of_another_package_runs(tmp_path):
+    """The README's package, installed as an installer would, is found by its entry point, and chosen by its name."""
+    (module,) = [text for _, text, _ in PROGRAMS if text.startswith("# counting.py")]
+    ((_, entry, _),) = [block for block in blocks("toml") if "entry-points" in block[1]]
+    (tmp_path / "counting.py").write_text(module)
+    (tmp_path / "counting-1.0.dist-info").mkdir()
+    (tmp_path / "counting-1.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: counting\nVersion: 1.0\n"
+    )
+    text = entry.replace('[project.entry-points."symgraph.backends"]', "[symgraph.backends]").replace('"', "")
+    (tmp_path / "counting-1.0.dist-info" / "entry_points.txt").write_text(text)
+    program = (
+        "from symgraph import backend as K\n"
+        "x = K.placeholder(shape=(None,))\n"
+        "print(K.function([x], [x + 1.0])([[1.0]])[0].tolist())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "counting"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["a program of 1 steps", "[2.0]"]
+    assert done.stderr == "Using counting backend.\n"
+
+
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 
 

@@ -27,8 +27,18 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Library", "checked_functions", "convention", "describe", "enter", "guard_rows", "leave", "library",
-           "native_words", "provide"]
+__all__ = [
+    "Library",
+    "checked_functions",
+    "convention",
+    "describe",
+    "enter",
+    "guard_rows",
+    "leave",
+    "library",
+    "native_words",
+    "provide",
+]
 
 #: (prefix, suffix, bits of an integer) of the C interface's names, most specific first.
 _SPELLINGS = (("scipy_cblas_", "64_", 64), ("cblas_", "64_", 64), ("scipy_cblas_", "", 32), ("cblas_", "", 32))
@@ -95,8 +105,15 @@ def _fortran_interface() -> Library:
     pointer_of.restype, pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     capsules = {routine: cython_blas.__pyx_capi__[routine] for routine in _ROUTINES}
     bits = 64 if b"long" in (name_of(capsules["sgemm"]) or b"") else 32
-    return Library("scipy.linalg.cython_blas", "fortran", bits,
-                   {routine: pointer_of(one, name_of(one)) for routine, one in capsules.items()}, 0, 0, "")
+    return Library(
+        "scipy.linalg.cython_blas",
+        "fortran",
+        bits,
+        {routine: pointer_of(one, name_of(one)) for routine, one in capsules.items()},
+        0,
+        0,
+        "",
+    )
 
 
 @functools.cache
@@ -118,8 +135,12 @@ def convention() -> str:
 def describe() -> dict[str, Any]:
     """For ``symgraph doctor``: where the BLAS comes from, its interface, configuration and threads."""
     found = library()
-    return {"origin": found.origin, "interface": f"{found.interface}, {found.bits}-bit integers",
-            "configuration": found.configuration or "unknown", "threads": threads()}
+    return {
+        "origin": found.origin,
+        "interface": f"{found.interface}, {found.bits}-bit integers",
+        "configuration": found.configuration or "unknown",
+        "threads": threads(),
+    }
 
 
 def provide(name: str) -> bool:
@@ -136,6 +157,7 @@ def provide(name: str) -> bool:
 
 
 # -------------------------------------------------------------------------------------------------- one thread meanwhile
+
 
 def threads() -> int | None:
     """How many threads the library uses for one call now; None where it cannot be asked."""
@@ -216,19 +238,36 @@ if hasattr(os, "register_at_fork"):
 
 # --------------------------------------------------------------------------------------------------------- checked mode
 
+
 def _matrix(pointer: Any, rows: int, columns: int, stride: int) -> np.ndarray:
     """The (rows, columns) view behind a checked pointer; IndexError where it does not fit."""
     if rows and columns:
         if stride < columns:
-            raise IndexError(f"kernel {pointer.kernel!r}: a row of {columns} elements does not fit a row length of {stride}")
+            raise IndexError(
+                f"kernel {pointer.kernel!r}: a row of {columns} elements does not fit a row length of {stride}"
+            )
         pointer._place(0)
         pointer._place((rows - 1) * stride + columns - 1)
-    return np.lib.stride_tricks.as_strided(pointer.array[pointer.start:], (rows, columns),
-                                           (stride * pointer.array.itemsize, pointer.array.itemsize))
+    return np.lib.stride_tricks.as_strided(
+        pointer.array[pointer.start :], (rows, columns), (stride * pointer.array.itemsize, pointer.array.itemsize)
+    )
 
 
-def _checked_gemm(transpose_a: Any, transpose_b: Any, m: int, n: int, k: int, alpha: Any, a: Any, lda: int, b: Any,
-                  ldb: int, beta: Any, c: Any, ldc: int) -> None:
+def _checked_gemm(
+    transpose_a: Any,
+    transpose_b: Any,
+    m: int,
+    n: int,
+    k: int,
+    alpha: Any,
+    a: Any,
+    lda: int,
+    b: Any,
+    ldb: int,
+    beta: Any,
+    c: Any,
+    ldc: int,
+) -> None:
     left = _matrix(a, k, m, lda).T if transpose_a else _matrix(a, m, k, lda)
     right = _matrix(b, n, k, ldb).T if transpose_b else _matrix(b, k, n, ldb)
     target = _matrix(c, m, n, ldc)
@@ -240,11 +279,22 @@ def _vector(pointer: Any, size: int, stride: int) -> np.ndarray:
     if size:
         pointer._place(0)
         pointer._place((size - 1) * stride)
-    return np.lib.stride_tricks.as_strided(pointer.array[pointer.start:], (size,), (stride * pointer.array.itemsize,))
+    return np.lib.stride_tricks.as_strided(pointer.array[pointer.start :], (size,), (stride * pointer.array.itemsize,))
 
 
-def _checked_gemv(transpose: Any, m: int, n: int, alpha: Any, a: Any, lda: int, x: Any, stride_x: int, beta: Any, y: Any,
-                  stride_y: int) -> None:
+def _checked_gemv(
+    transpose: Any,
+    m: int,
+    n: int,
+    alpha: Any,
+    a: Any,
+    lda: int,
+    x: Any,
+    stride_x: int,
+    beta: Any,
+    y: Any,
+    stride_y: int,
+) -> None:
     matrix = _matrix(a, m, n, lda)
     matrix = matrix.T if transpose else matrix
     target = _vector(y, matrix.shape[0], stride_y)
@@ -254,11 +304,16 @@ def _checked_gemv(transpose: Any, m: int, n: int, alpha: Any, a: Any, lda: int, 
 
 def checked_functions() -> dict[str, Callable[..., None]]:
     """The words over checked pointers."""
-    return {"gemm_float32": _checked_gemm, "gemm_float64": _checked_gemm,
-            "gemv_float32": _checked_gemv, "gemv_float64": _checked_gemv}
+    return {
+        "gemm_float32": _checked_gemm,
+        "gemm_float64": _checked_gemm,
+        "gemv_float32": _checked_gemv,
+        "gemv_float64": _checked_gemv,
+    }
 
 
 # ---------------------------------------------------------------------------------------------------------- native mode
+
 
 def native_words() -> dict[str, Any]:
     """The words as Numba intrinsics that call the registered routines."""

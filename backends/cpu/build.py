@@ -78,6 +78,7 @@ def _compiler() -> type:
                 manager.add_pass(typed_passes.NoPythonBackend, "result")
                 manager.finalize()
                 return [manager]
+
         _state["compiler"] = KernelCompiler
     return _state["compiler"]
 
@@ -105,8 +106,17 @@ def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[An
         texts: list[str] = []
         # Numba would parse, verify and optimise each module as it comes; here the text is kept and handled once.
         library.add_ir_module = lambda module: texts.append(str(relaxed(module)))
-        result = compiler.compile_extra(typing, target, function, (types.int64,) * 3, types.void, flags, {},
-                                        library=library, pipeline_class=_compiler())
+        result = compiler.compile_extra(
+            typing,
+            target,
+            function,
+            (types.int64,) * 3,
+            types.void,
+            flags,
+            {},
+            library=library,
+            pipeline_class=_compiler(),
+        )
         entry = library.create_ir_module(symbol + "_entry")
         integer = ir.IntType(64)
         native = ir.Function(entry, ir.FunctionType(ir.VoidType(), [integer] * 3), symbol)
@@ -167,7 +177,9 @@ def annotate_loops(text: str) -> str:
         lines.append(line)
     lines.append("!900000 = distinct !{}")
     lines.append('!900001 = !{!"llvm.loop.parallel_accesses", !900000}')
-    lines.append('!900002 = !{!"llvm.loop.unroll.runtime.disable"}')  # else the rest of a vector loop is unrolled at length
+    lines.append(
+        '!900002 = !{!"llvm.loop.unroll.runtime.disable"}'
+    )  # else the rest of a vector loop is unrolled at length
     lines.extend(f"!{one} = distinct !{{!{one}, !900001, !900002}}" for one in range(900003, count + 1))
     return "\n".join(lines)
 
@@ -215,7 +227,9 @@ def build(source: str, name: str, symbol: str) -> tuple[bytes, list[str]]:
             return target_machine().emit_object(module), wanted
         except Exception as error:
             numbered = "\n".join(f"{number:4d}  {line}" for number, line in enumerate(source.splitlines(), 1))
-            raise KernelError(f"kernel {name!r} does not compile: {type(error).__name__}: {error}\n{numbered}") from error
+            raise KernelError(
+                f"kernel {name!r} does not compile: {type(error).__name__}: {error}\n{numbered}"
+            ) from error
 
 
 def assembly(source: str, name: str) -> str:

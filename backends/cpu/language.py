@@ -41,14 +41,32 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["DTYPES", "STORAGE", "CheckedPointer", "checked_namespace", "function_of", "run_checked", "span", "span_blocks"]
+__all__ = [
+    "DTYPES",
+    "STORAGE",
+    "CheckedPointer",
+    "checked_namespace",
+    "function_of",
+    "run_checked",
+    "span",
+    "span_blocks",
+]
 
 #: NumPy dtype that holds an element of each dtype in memory (bfloat16 is held as its 16 bits).
 STORAGE: dict[str, np.dtype] = {
-    "float16": np.dtype(np.float16), "bfloat16": np.dtype(np.uint16), "float32": np.dtype(np.float32),
-    "float64": np.dtype(np.float64), "int8": np.dtype(np.int8), "int16": np.dtype(np.int16), "int32": np.dtype(np.int32),
-    "int64": np.dtype(np.int64), "uint8": np.dtype(np.uint8), "uint16": np.dtype(np.uint16),
-    "uint32": np.dtype(np.uint32), "uint64": np.dtype(np.uint64), "bool": np.dtype(np.bool_),
+    "float16": np.dtype(np.float16),
+    "bfloat16": np.dtype(np.uint16),
+    "float32": np.dtype(np.float32),
+    "float64": np.dtype(np.float64),
+    "int8": np.dtype(np.int8),
+    "int16": np.dtype(np.int16),
+    "int32": np.dtype(np.int32),
+    "int64": np.dtype(np.int64),
+    "uint8": np.dtype(np.uint8),
+    "uint16": np.dtype(np.uint16),
+    "uint32": np.dtype(np.uint32),
+    "uint64": np.dtype(np.uint64),
+    "bool": np.dtype(np.bool_),
 }
 DTYPES = tuple(STORAGE)
 
@@ -91,12 +109,16 @@ class CheckedPointer:
 
     def _place(self, index: Any) -> int:
         if not isinstance(index, (int, np.integer)) or isinstance(index, bool):
-            raise IndexError(f"kernel {self.kernel!r}: index {index!r} is a {type(index).__name__}, an integer was expected")
+            raise IndexError(
+                f"kernel {self.kernel!r}: index {index!r} is a {type(index).__name__}, an integer was expected"
+            )
         place = self.start + int(index)
         if not 0 <= place < len(self.array):
             shifted = f" (pointer shifted by {self.start})" if self.start else ""
-            raise IndexError(f"kernel {self.kernel!r}: index {int(index)}{shifted} is outside the {len(self.array)} "
-                             f"elements of this {self.dtype} pointer")
+            raise IndexError(
+                f"kernel {self.kernel!r}: index {int(index)}{shifted} is outside the {len(self.array)} "
+                f"elements of this {self.dtype} pointer"
+            )
         return place
 
     def __getitem__(self, index: Any) -> Any:
@@ -133,6 +155,7 @@ def _pointer_maker(dtype: str, kernel: str) -> Callable[[int, int], CheckedPoint
         if size > 0 and address == 0:
             raise ValueError(f"kernel {kernel!r}: null address for a {dtype} pointer of {size} elements")
         return CheckedPointer(memory(int(address), int(size), dtype), dtype, kernel)
+
     return pointer
 
 
@@ -149,6 +172,7 @@ def _converter(dtype: str) -> Callable[[Any], Any]:
 
     def convert(value: Any) -> Any:
         return np.asarray(value).astype(kind)[()]
+
     return convert
 
 
@@ -157,7 +181,10 @@ def checked_namespace(kernel: str) -> dict[str, Any]:
     from symgraph.backends.cpu import blas, mathematics
 
     words: dict[str, Any] = {
-        "load": _load, "load_float64": _load_float64, "span": span, "span_blocks": span_blocks,
+        "load": _load,
+        "load_float64": _load_float64,
+        "span": span,
+        "span_blocks": span_blocks,
         "shift": lambda pointer, k: pointer.shifted(k),
         "select": lambda condition, a, b: a if condition else b,
         "round_float16": lambda x: np.float32(np.float16(np.float32(x))),

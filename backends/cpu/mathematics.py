@@ -40,6 +40,7 @@ def _define(*arguments: str, results: tuple[str, ...] = (), name: str = "") -> C
     def keep(formula: Any) -> Any:
         FUNCTIONS[name or formula.__name__] = Function(formula, arguments, results or arguments[:1])
         return formula
+
     return keep
 
 
@@ -118,8 +119,12 @@ class NumpyMachine:
                 return math.inf
             except ValueError:
                 return math.nan
-        return np.array([safe(*map(float, row)) for row in np.broadcast(*values)]) if len(values) > 1 else \
-            np.array([safe(float(one)) for one in values[0]])
+
+        return (
+            np.array([safe(*map(float, row)) for row in np.broadcast(*values)])
+            if len(values) > 1
+            else np.array([safe(float(one)) for one in values[0]])
+        )
 
     def table(self, name: str, numbers: Any, index: Any) -> Any:
         """Element ``index`` (int64) of the constant float64 table ``numbers``."""
@@ -136,11 +141,14 @@ def evaluate(name: str, *arguments: Any) -> Any:
 
 def checked_functions() -> dict[str, Callable[..., Any]]:
     """The functions over single numbers, for checked mode."""
+
     def scalar(name: str) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
             answer = evaluate(name, *arguments)
             return tuple(one[0] for one in answer) if isinstance(answer, tuple) else answer[0]
+
         return call
+
     return {name: scalar(name) for name in FUNCTIONS}
 
 
@@ -157,9 +165,25 @@ def _polynomial(m: Any, x: Any, coefficients: tuple[float, ...]) -> Any:
 _LOG2E, _LN2_HIGH, _LN2_LOW = 1.4426950408889634, 0.693359375, -2.12194440e-4
 _ROUND32 = 12582912.0  # 1.5 * 2**23: adding it rounds a small float32 to a whole number, which its low bits then hold
 _ROUND32_BITS = 0x4B400000
-_EXP = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)  # Cephes expf
-_LOG = (7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
-        2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1)  # Cephes logf
+_EXP = (
+    1.9875691500e-4,
+    1.3981999507e-3,
+    8.3334519073e-3,
+    4.1665795894e-2,
+    1.6666665459e-1,
+    5.0000001201e-1,
+)  # Cephes expf
+_LOG = (
+    7.0376836292e-2,
+    -1.1514610310e-1,
+    1.1676998740e-1,
+    -1.2420140846e-1,
+    1.4249322787e-1,
+    -1.6668057665e-1,
+    2.0000714765e-1,
+    -2.4999993993e-1,
+    3.3333331174e-1,
+)  # Cephes logf
 _GREATEST32 = 3.4028234663852886e38
 _INFINITY = math.inf
 
@@ -269,9 +293,24 @@ def tanh_float32(m: Any, x: Any) -> Any:
 
 
 # erf(x) = x + x P(x^2) below 1, 1 - exp(Q(|x|)) above; least-squares fits reweighted towards the least greatest error.
-_ERF_NEAR = (7.85386115e-05, -8.01019356e-04, 5.18832768e-03, -2.68538119e-02, 1.12835851e-01, -3.76126258e-01,
-             1.28379166e-01)
-_ERF_FAR = (1.8637921e-04, -2.94765847e-03, 2.18380647e-02, -1.03106756e-01, -6.38144831e-01, -1.12708919, -3.41522841e-04)
+_ERF_NEAR = (
+    7.85386115e-05,
+    -8.01019356e-04,
+    5.18832768e-03,
+    -2.68538119e-02,
+    1.12835851e-01,
+    -3.76126258e-01,
+    1.28379166e-01,
+)
+_ERF_FAR = (
+    1.8637921e-04,
+    -2.94765847e-03,
+    2.18380647e-02,
+    -1.03106756e-01,
+    -6.38144831e-01,
+    -1.12708919,
+    -3.41522841e-04,
+)
 
 
 @_define("float32")
@@ -285,6 +324,7 @@ def erf_float32(m: Any, x: Any) -> Any:
 
 
 # ------------------------------------------------------------------------------------------------- roots, powers, angles
+
 
 @_define("float32")
 def sqrt_float32(m: Any, x: Any) -> Any:
@@ -357,12 +397,14 @@ def pow_float64(m: Any, x: Any, y: Any) -> Any:
 @functools.cache
 def _circle_numerator() -> int:
     """2 pi times 2**320, by Machin's formula in whole numbers."""
+
     def inverse_tangent(n: int) -> int:
         total, power, k = 0, (1 << 340) // n, 1
         while power:
             total += power // k if k % 4 == 1 else -(power // k)
             power, k = power // (n * n), k + 2
         return total
+
     return (32 * inverse_tangent(5) - 8 * inverse_tangent(239)) >> 20
 
 
@@ -452,7 +494,7 @@ def threefry2x32(m: Any, k0: Any, k1: Any, c0: Any, c1: Any) -> Any:
 @_define("uint32", results=("float32",))
 def uniform_float32(m: Any, word: Any) -> Any:
     """``(word >> 8) * 2**-24``: uniform in [0, 1)."""
-    return m.convert("float32", m.reinterpret("int32", word >> 8)) * 2.0 ** -24
+    return m.convert("float32", m.reinterpret("int32", word >> 8)) * 2.0**-24
 
 
 @_define("uint32", "uint32", results=("float64",))
@@ -460,15 +502,15 @@ def uniform_float64(m: Any, w0: Any, w1: Any) -> Any:
     """``((w0 >> 5) * 2**26 + (w1 >> 6)) * 2**-53``: uniform in [0, 1)."""
     high = m.convert("float64", m.reinterpret("int32", w0 >> 5))
     low = m.convert("float64", m.reinterpret("int32", w1 >> 6))
-    return (high * 67108864.0 + low) * 2.0 ** -53
+    return (high * 67108864.0 + low) * 2.0**-53
 
 
 @_define("uint32", "uint32", results=("float32",))
 def normal_float32(m: Any, w0: Any, w1: Any) -> Any:
     """Box-Muller: ``sqrt(-2 log(u)) cos(2 pi v)``, ``u = ((w0 >> 8) + 1) 2**-24``, ``v = (w1 >> 8) 2**-24``."""
-    u = (m.convert("float32", m.reinterpret("int32", w0 >> 8)) + 1.0) * 2.0 ** -24
+    u = (m.convert("float32", m.reinterpret("int32", w0 >> 8)) + 1.0) * 2.0**-24
     radius = m.square_root(_log(m, u) * -2.0)
-    turn = m.convert("float64", m.reinterpret("int32", w1 >> 8)) * 2.0 ** -22  # in quarters of the circle
+    turn = m.convert("float64", m.reinterpret("int32", w1 >> 8)) * 2.0**-22  # in quarters of the circle
     shifted = turn + _ROUND64
     angle = (turn - (shifted - _ROUND64)) * (math.pi / 2)
     return radius * m.convert("float32", _circle(m, angle, m.reinterpret("int64", shifted) + 1))
@@ -477,16 +519,34 @@ def normal_float32(m: Any, w0: Any, w1: Any) -> Any:
 @_define("uint32", "uint32", results=("float64",))
 def normal_float64(m: Any, w0: Any, w1: Any) -> Any:
     """Box-Muller: ``sqrt(-2 log(u)) cos(2 pi v)``, ``u = (w0 + 1) 2**-32``, ``v = w1 2**-32``."""
-    u = (m.convert("float64", w0) + 1.0) * 2.0 ** -32
+    u = (m.convert("float64", w0) + 1.0) * 2.0**-32
     radius = m.square_root(m.library("log", u) * -2.0)
-    return radius * m.library("cos", m.convert("float64", w1) * (2.0 * math.pi * 2.0 ** -32))
+    return radius * m.library("cos", m.convert("float64", w1) * (2.0 * math.pi * 2.0**-32))
 
 
 # Giles (2010): log-scaled polynomials in single precision for the centre and the tails.
-_ERFINV_CENTRE = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503,
-                  -0.00417768164, 0.246640727, 1.50140941)
-_ERFINV_TAIL = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613,
-                0.00943887047, 1.00167406, 2.83297682)
+_ERFINV_CENTRE = (
+    2.81022636e-08,
+    3.43273939e-07,
+    -3.5233877e-06,
+    -4.39150654e-06,
+    0.00021858087,
+    -0.00125372503,
+    -0.00417768164,
+    0.246640727,
+    1.50140941,
+)
+_ERFINV_TAIL = (
+    -0.000200214257,
+    0.000100950558,
+    0.00134934322,
+    -0.00367342844,
+    0.00573950773,
+    -0.0076224613,
+    0.00943887047,
+    1.00167406,
+    2.83297682,
+)
 
 
 @_define("float32")
@@ -520,8 +580,27 @@ def erfinv_float64(m: Any, x: Any) -> Any:
 # ---------------------------------------------------------------------- rounding, signs, comparisons, whole-number division
 
 #: Functions that the C library computes, in float64; the float32 words round its result once more.
-LIBRARY = ("exp", "log", "log1p", "expm1", "tanh", "erf", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh",
-           "asinh", "acosh", "atanh", "erfc", "lgamma")
+LIBRARY = (
+    "exp",
+    "log",
+    "log1p",
+    "expm1",
+    "tanh",
+    "erf",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "sinh",
+    "cosh",
+    "asinh",
+    "acosh",
+    "atanh",
+    "erfc",
+    "lgamma",
+)
 _FLOATS = ("float32", "float64")
 _SIGNED, _UNSIGNED = ("int8", "int16", "int32", "int64"), ("uint8", "uint16", "uint32", "uint64")
 
@@ -532,6 +611,7 @@ def _define_library(name: str) -> None:
 
     def narrow(m: Any, x: Any) -> Any:
         return m.convert("float32", m.library(name, m.convert("float64", x)))
+
     FUNCTIONS[name + "_float64"] = Function(wide, ("float64",), ("float64",))
     FUNCTIONS.setdefault(name + "_float32", Function(narrow, ("float32",), ("float32",)))
 
@@ -611,6 +691,7 @@ def _integer_power(bits: int, signed: bool) -> Callable[..., Any]:
             return result
         fraction = m.select(a == 1, 1, m.select(a == -1, m.select((b & 1) == 1, -1, m.select(b == b, 1, a)), 0))
         return m.select(b < 0, fraction, result)
+
     return power
 
 
@@ -624,8 +705,12 @@ for _dtype in _FLOATS:
     FUNCTIONS["absolute_" + _dtype] = Function(lambda m, x: m.absolute(x), (_dtype,), (_dtype,))
     FUNCTIONS["copysign_" + _dtype] = Function(lambda m, x, y: m.copy_sign(x, y), (_dtype, _dtype), (_dtype,))
     FUNCTIONS["atan2_" + _dtype] = Function(
-        lambda m, y, x, kind=_dtype: m.convert(kind, m.library("atan2", m.convert("float64", y), m.convert("float64", x))),
-        (_dtype, _dtype), (_dtype,))
+        lambda m, y, x, kind=_dtype: m.convert(
+            kind, m.library("atan2", m.convert("float64", y), m.convert("float64", x))
+        ),
+        (_dtype, _dtype),
+        (_dtype,),
+    )
     FUNCTIONS["multiply_add_" + _dtype] = Function(lambda m, a, b, c: m.multiply_add(a, b, c), (_dtype,) * 3, (_dtype,))
 for _dtype in _SIGNED:
     FUNCTIONS["floor_divide_" + _dtype] = Function(_floor_divide_signed, (_dtype, _dtype), (_dtype,))

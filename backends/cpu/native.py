@@ -23,11 +23,36 @@ I1, I8, I16, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 F16, F32, F64 = ir.HalfType(), ir.FloatType(), ir.DoubleType()
 
 #: LLVM type in memory, and Numba type of the value once read.
-MEMORY = {"float16": F16, "bfloat16": I16, "float32": F32, "float64": F64, "int8": I8, "int16": I16, "int32": I32,
-          "int64": I64, "uint8": I8, "uint16": I16, "uint32": I32, "uint64": I64, "bool": I8}
-VALUE = {"float16": types.float32, "bfloat16": types.float32, "float32": types.float32, "float64": types.float64,
-         "int8": types.int8, "int16": types.int16, "int32": types.int32, "int64": types.int64, "uint8": types.uint8,
-         "uint16": types.uint16, "uint32": types.uint32, "uint64": types.uint64, "bool": types.boolean}
+MEMORY = {
+    "float16": F16,
+    "bfloat16": I16,
+    "float32": F32,
+    "float64": F64,
+    "int8": I8,
+    "int16": I16,
+    "int32": I32,
+    "int64": I64,
+    "uint8": I8,
+    "uint16": I16,
+    "uint32": I32,
+    "uint64": I64,
+    "bool": I8,
+}
+VALUE = {
+    "float16": types.float32,
+    "bfloat16": types.float32,
+    "float32": types.float32,
+    "float64": types.float64,
+    "int8": types.int8,
+    "int16": types.int16,
+    "int32": types.int32,
+    "int64": types.int64,
+    "uint8": types.uint8,
+    "uint16": types.uint16,
+    "uint32": types.uint32,
+    "uint64": types.uint64,
+    "bool": types.boolean,
+}
 
 #: Name of the marker on loads and stores through independent pointers; objects.py turns it into an access group.
 ACCESS_GROUP = "symgraph.access"
@@ -120,6 +145,7 @@ def word(arity: int, name: str) -> Callable[[Callable[..., Any]], Any]:
 
     Numba reads the number of arguments off the Python signature, so a function of the right arity is written out.
     """
+
     def make(rule: Callable[..., Any]) -> Any:
         names = ", ".join("abcdefghijklmnop"[:arity])
         text = f"def {name}(typing_context{', ' if arity else ''}{names}):\n    return rule({names})\n"
@@ -128,6 +154,7 @@ def word(arity: int, name: str) -> Callable[[Callable[..., Any]], Any]:
         function = namespace[name]
         function.__module__ = __name__
         return intrinsic(function)
+
     return make
 
 
@@ -140,6 +167,7 @@ def _intrinsic_pair(rule: Callable[..., Any], given: tuple[Any, ...]) -> Any:
     def generate(context: Any, builder: ir.IRBuilder, _sig: Any, values: Any) -> Any:
         result = emit(builder, context, *values)
         return context.get_dummy_value() if result is None else result
+
     return sig, generate
 
 
@@ -151,8 +179,11 @@ def _pointer_word(dtype: str, independent: bool) -> Any:
     kind = Pointer(dtype, independent)
 
     def rule(address: Any, size: Any) -> Any:
-        return (signature(kind, types.int64, types.int64),
-                lambda builder, context, place, _size: _address(builder, place, MEMORY[dtype]))
+        return (
+            signature(kind, types.int64, types.int64),
+            lambda builder, context, place, _size: _address(builder, place, MEMORY[dtype]),
+        )
+
     return word(2, f"{'independent' if independent else 'pointer'}_{dtype}")(rule)
 
 
@@ -161,20 +192,30 @@ def _integers(result: Any, count: int) -> Any:
 
 
 def _load_rule(args: Any, k: Any) -> Any:
-    return (_integers(types.int64, 2),
-            lambda builder, context, table, entry: builder.load(builder.gep(_address(builder, table), [entry], inbounds=True)))
+    return (
+        _integers(types.int64, 2),
+        lambda builder, context, table, entry: builder.load(
+            builder.gep(_address(builder, table), [entry], inbounds=True)
+        ),
+    )
 
 
 def _load_float64_rule(args: Any, k: Any) -> Any:
-    return (_integers(types.float64, 2), lambda builder, context, table, entry:
-            builder.load(builder.gep(_address(builder, table, F64), [entry], inbounds=True)))
+    return (
+        _integers(types.float64, 2),
+        lambda builder, context, table, entry: builder.load(
+            builder.gep(_address(builder, table, F64), [entry], inbounds=True)
+        ),
+    )
 
 
 def _shift_rule(pointer: Any, k: Any) -> Any:
     if not isinstance(pointer, Pointer):
         return None
-    return (signature(pointer, pointer, types.int64),
-            lambda builder, context, base, by: builder.gep(base, [by], inbounds=True))
+    return (
+        signature(pointer, pointer, types.int64),
+        lambda builder, context, base, by: builder.gep(base, [by], inbounds=True),
+    )
 
 
 def _share(builder: ir.IRBuilder, n: ir.Value, thread: ir.Value, threads: ir.Value) -> ir.Value:
@@ -186,74 +227,100 @@ def _span_rule(n: Any, thread: Any, threads: Any) -> Any:
     def emit(builder: ir.IRBuilder, context: Any, count: ir.Value, one: ir.Value, all_: ir.Value) -> ir.Value:
         stop = _share(builder, count, builder.add(one, I64(1)), all_)
         return cgutils.pack_array(builder, [_share(builder, count, one, all_), stop], I64)
+
     return _integers(types.UniTuple(types.int64, 2), 3), emit
 
 
 def _span_blocks_rule(n: Any, block: Any, thread: Any, threads: Any) -> Any:
-    def emit(builder: ir.IRBuilder, context: Any, count: ir.Value, size: ir.Value, one: ir.Value, all_: ir.Value) -> Any:
+    def emit(
+        builder: ir.IRBuilder, context: Any, count: ir.Value, size: ir.Value, one: ir.Value, all_: ir.Value
+    ) -> Any:
         blocks = builder.udiv(builder.sub(builder.add(count, size), I64(1)), size)
         ends = []
         for index in (one, builder.add(one, I64(1))):
             end = builder.mul(_share(builder, blocks, index, all_), size)
             ends.append(builder.select(builder.icmp_signed("<", count, end), count, end))
         return cgutils.pack_array(builder, ends, I64)
+
     return _integers(types.UniTuple(types.int64, 2), 4), emit
 
 
 def _common(a: Any, b: Any) -> Any:
-    return a if a == b else types.float64 if types.float64 in (a, b) else max(a, b, key=lambda t: getattr(t, "bitwidth", 64))
+    return (
+        a
+        if a == b
+        else types.float64
+        if types.float64 in (a, b)
+        else max(a, b, key=lambda t: getattr(t, "bitwidth", 64))
+    )
 
 
 def _select_rule(condition: Any, a: Any, b: Any) -> Any:
     kind = _common(a, b)
-    return (signature(kind, types.boolean, kind, kind),
-            lambda builder, context, c, x, y: builder.select(context.get_value_as_data(builder, types.boolean, c)
-                                                             if c.type != I1 else c, x, y))
+    return (
+        signature(kind, types.boolean, kind, kind),
+        lambda builder, context, c, x, y: builder.select(
+            context.get_value_as_data(builder, types.boolean, c) if c.type != I1 else c, x, y
+        ),
+    )
 
 
 def _round_float16_rule(x: Any) -> Any:
-    return (signature(types.float32, types.float32),
-            lambda builder, context, value: builder.fpext(builder.fptrunc(value, F16), F32))
+    return (
+        signature(types.float32, types.float32),
+        lambda builder, context, value: builder.fpext(builder.fptrunc(value, F16), F32),
+    )
 
 
 def _round_bfloat16_rule(x: Any) -> Any:
-    return (signature(types.float32, types.float32),
-            lambda builder, context, value: _bfloat16_to_float32(builder, _float32_to_bfloat16(builder, value)))
+    return (
+        signature(types.float32, types.float32),
+        lambda builder, context, value: _bfloat16_to_float32(builder, _float32_to_bfloat16(builder, value)),
+    )
 
 
 # Words of the thread pool only: atomics, waiting, indirect calls.
 
+
 def _store_rule(address: Any, k: Any, value: Any) -> Any:
     def emit(builder: ir.IRBuilder, context: Any, table: ir.Value, entry: ir.Value, new: ir.Value) -> None:
         builder.store(new, builder.gep(_address(builder, table), [entry], inbounds=True))
+
     return _integers(types.void, 3), emit
 
 
 def _atomic_load_rule(address: Any) -> Any:
-    return (_integers(types.int64, 1),
-            lambda builder, context, place: builder.load_atomic(_address(builder, place), "seq_cst", 8))
+    return (
+        _integers(types.int64, 1),
+        lambda builder, context, place: builder.load_atomic(_address(builder, place), "seq_cst", 8),
+    )
 
 
 def _atomic_store_rule(address: Any, value: Any) -> Any:
     def emit(builder: ir.IRBuilder, context: Any, place: ir.Value, new: ir.Value) -> None:
         builder.store_atomic(new, _address(builder, place), "seq_cst", 8)
+
     return _integers(types.void, 2), emit
 
 
 def _atomic_rule(operation: str) -> Callable[..., Any]:
-    return lambda address, value: (_integers(types.int64, 2), lambda builder, context, place, new:
-                                   builder.atomic_rmw(operation, _address(builder, place), new, "seq_cst"))
+    return lambda address, value: (
+        _integers(types.int64, 2),
+        lambda builder, context, place, new: builder.atomic_rmw(operation, _address(builder, place), new, "seq_cst"),
+    )
 
 
 def _call_kernel_rule(address: Any, thread: Any, threads: Any, args: Any) -> Any:
     def emit(builder: ir.IRBuilder, context: Any, place: ir.Value, *given: ir.Value) -> None:
         kind = ir.FunctionType(ir.VoidType(), [I64, I64, I64])
         builder.call(builder.inttoptr(place, kind.as_pointer()), given)
+
     return _integers(types.void, 4), emit
 
 
 def _relax_rule() -> Any:
     """Tell the processor that this is a waiting loop."""
+
     def emit(builder: ir.IRBuilder, context: Any) -> None:
         triple = builder.module.triple
         if triple.startswith(("x86", "i386", "i686", "amd64")):
@@ -263,16 +330,20 @@ def _relax_rule() -> Any:
         else:
             return
         builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
+
     return signature(types.void), emit
 
 
 def external(name: str, arity: int) -> Any:
     """A word that calls the C function registered as ``symgraph_<name>``: int64 arguments and result."""
+
     def rule(*given: Any) -> Any:
         def emit(builder: ir.IRBuilder, context: Any, *values: ir.Value) -> ir.Value:
             kind = ir.FunctionType(I64, [I64] * arity)
             return builder.call(cgutils.get_or_insert_function(builder.module, kind, "symgraph_" + name), values)
+
         return _integers(types.int64, arity), emit
+
     return word(arity, "system_" + name)(rule)
 
 
@@ -289,12 +360,23 @@ def native_namespace() -> dict[str, Any]:
             _namespace["independent_" + dtype] = _pointer_word(dtype, True)
             if dtype not in ("float16", "bfloat16"):
                 _namespace["bool_" if dtype == "bool" else dtype] = VALUE[dtype]
-        rules = {"load": (2, _load_rule), "load_float64": (2, _load_float64_rule), "shift": (2, _shift_rule),
-                 "span": (3, _span_rule), "span_blocks": (4, _span_blocks_rule), "select": (3, _select_rule),
-                 "round_float16": (1, _round_float16_rule), "round_bfloat16": (1, _round_bfloat16_rule),
-                 "store": (3, _store_rule), "atomic_load": (1, _atomic_load_rule), "atomic_store": (2, _atomic_store_rule),
-                 "atomic_add": (2, _atomic_rule("add")), "atomic_exchange": (2, _atomic_rule("xchg")),
-                 "call_kernel": (4, _call_kernel_rule), "relax": (0, _relax_rule)}
+        rules = {
+            "load": (2, _load_rule),
+            "load_float64": (2, _load_float64_rule),
+            "shift": (2, _shift_rule),
+            "span": (3, _span_rule),
+            "span_blocks": (4, _span_blocks_rule),
+            "select": (3, _select_rule),
+            "round_float16": (1, _round_float16_rule),
+            "round_bfloat16": (1, _round_bfloat16_rule),
+            "store": (3, _store_rule),
+            "atomic_load": (1, _atomic_load_rule),
+            "atomic_store": (2, _atomic_store_rule),
+            "atomic_add": (2, _atomic_rule("add")),
+            "atomic_exchange": (2, _atomic_rule("xchg")),
+            "call_kernel": (4, _call_kernel_rule),
+            "relax": (0, _relax_rule),
+        }
         for name, (arity, rule) in rules.items():
             _namespace[name] = word(arity, name)(rule)
         for name, arity in (("wait", 2), ("post", 3), ("yield", 0), ("sleep", 1)):

@@ -49,8 +49,24 @@ class _Caller:
             return builder.select(flag, I8(ord("T")), I8(ord("N")))
         return builder.select(flag, I32(_TRANSPOSED), I32(_PLAIN))
 
-    def gemm(self, builder: ir.IRBuilder, context: Any, turn_a: Any, turn_b: Any, m: Any, n: Any, k: Any, alpha: Any, a: Any,
-             lda: Any, b: Any, ldb: Any, beta: Any, c: Any, ldc: Any) -> None:
+    def gemm(
+        self,
+        builder: ir.IRBuilder,
+        context: Any,
+        turn_a: Any,
+        turn_b: Any,
+        m: Any,
+        n: Any,
+        k: Any,
+        alpha: Any,
+        a: Any,
+        lda: Any,
+        b: Any,
+        ldb: Any,
+        beta: Any,
+        c: Any,
+        ldc: Any,
+    ) -> None:
         m, n, k = (self.size(builder, one) for one in (m, n, k))
         lda, ldb, ldc = (self.row_length(builder, one) for one in (lda, ldb, ldc))
         turn_a, turn_b = self.turned(builder, turn_a), self.turned(builder, turn_b)
@@ -59,16 +75,36 @@ class _Caller:
         else:
             self.call(builder, "gemm", [I32(_ROW_MAJOR), turn_a, turn_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc])
 
-    def gemv(self, builder: ir.IRBuilder, context: Any, turn: Any, m: Any, n: Any, alpha: Any, a: Any, lda: Any, x: Any,
-             stride_x: Any, beta: Any, y: Any, stride_y: Any) -> None:
+    def gemv(
+        self,
+        builder: ir.IRBuilder,
+        context: Any,
+        turn: Any,
+        m: Any,
+        n: Any,
+        alpha: Any,
+        a: Any,
+        lda: Any,
+        x: Any,
+        stride_x: Any,
+        beta: Any,
+        y: Any,
+        stride_y: Any,
+    ) -> None:
         m, n, stride_x, stride_y = (self.size(builder, one) for one in (m, n, stride_x, stride_y))
         lda = self.row_length(builder, lda)
         if self.library.interface == "fortran":
-            self.call(builder, "gemv", [self.turned(builder, builder.not_(turn)), n, m, alpha, a, lda, x, stride_x, beta, y,
-                                        stride_y])
+            self.call(
+                builder,
+                "gemv",
+                [self.turned(builder, builder.not_(turn)), n, m, alpha, a, lda, x, stride_x, beta, y, stride_y],
+            )
         else:
-            self.call(builder, "gemv", [I32(_ROW_MAJOR), self.turned(builder, turn), m, n, alpha, a, lda, x, stride_x, beta,
-                                        y, stride_y])
+            self.call(
+                builder,
+                "gemv",
+                [I32(_ROW_MAJOR), self.turned(builder, turn), m, n, alpha, a, lda, x, stride_x, beta, y, stride_y],
+            )
 
 
 def _rule(dtype: str, letters: str, emit: Any) -> Any:
@@ -83,6 +119,7 @@ def _rule(dtype: str, letters: str, emit: Any) -> Any:
                 return None
             expected.append(kind if letter == "p" else plain[letter])
         return signature(types.void, *expected), emit
+
     return rule
 
 
@@ -94,14 +131,18 @@ def words(library: Library) -> dict[str, Any]:
         found["gemm_" + dtype] = word(13, "gemm_" + dtype)(_rule(dtype, "ttiiirpipirpi", caller.gemm))
         found["gemv_" + dtype] = word(11, "gemv_" + dtype)(_rule(dtype, "tiirpipirpi", caller.gemv))
     if library.set_threads:
+
         def get(builder: ir.IRBuilder, context: Any) -> ir.Value:
-            function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(I32, []), "symgraph_blas_get_threads")
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(I32, []), "symgraph_blas_get_threads"
+            )
             return builder.sext(builder.call(function, []), I64)
 
         def put(builder: ir.IRBuilder, context: Any, number: ir.Value) -> None:
             kind = ir.FunctionType(ir.VoidType(), [I32])
             function = cgutils.get_or_insert_function(builder.module, kind, "symgraph_blas_set_threads")
             builder.call(function, [builder.trunc(number, I32)])
+
         found["blas_get_threads"] = word(0, "blas_get_threads")(lambda: (signature(types.int64), get))
         found["blas_set_threads"] = word(1, "blas_set_threads")(lambda n: (signature(types.void, types.int64), put))
     return found

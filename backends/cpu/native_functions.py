@@ -25,11 +25,16 @@ __all__ = ["PREFIX", "words"]
 PREFIX = "symgraph.mathematics."
 
 KINDS: dict[str, tuple[ir.Type, Any]] = {
-    "float32": (ir.FloatType(), types.float32), "float64": (ir.DoubleType(), types.float64),
-    "int32": (ir.IntType(32), types.int32), "int64": (ir.IntType(64), types.int64),
-    "uint32": (ir.IntType(32), types.uint32), "uint64": (ir.IntType(64), types.uint64),
-    "int8": (ir.IntType(8), types.int8), "int16": (ir.IntType(16), types.int16),
-    "uint8": (ir.IntType(8), types.uint8), "uint16": (ir.IntType(16), types.uint16),
+    "float32": (ir.FloatType(), types.float32),
+    "float64": (ir.DoubleType(), types.float64),
+    "int32": (ir.IntType(32), types.int32),
+    "int64": (ir.IntType(64), types.int64),
+    "uint32": (ir.IntType(32), types.uint32),
+    "uint64": (ir.IntType(64), types.uint64),
+    "int8": (ir.IntType(8), types.int8),
+    "int16": (ir.IntType(16), types.int16),
+    "uint8": (ir.IntType(8), types.uint8),
+    "uint16": (ir.IntType(16), types.uint16),
     "bool": (ir.IntType(1), types.boolean),
 }
 
@@ -95,7 +100,9 @@ class Value:
         return self._binary(other, "ashr", "ashr", "lshr")
 
     def __neg__(self) -> Value:
-        return Value(self.builder, self.kind, self.builder.fneg(self.value) if self.floating else self.builder.neg(self.value))
+        return Value(
+            self.builder, self.kind, self.builder.fneg(self.value) if self.floating else self.builder.neg(self.value)
+        )
 
     def _compare(self, operator: str, other: Any) -> Value:
         right = self.like(other)
@@ -149,7 +156,9 @@ class NativeMachine:
     def _llvm(self, name: str, *values: Any) -> Value:
         model = next(value for value in values if isinstance(value, Value))
         kind = KINDS[model.kind][0]
-        function = self.builder.module.declare_intrinsic("llvm." + name, [kind], ir.FunctionType(kind, [kind] * len(values)))
+        function = self.builder.module.declare_intrinsic(
+            "llvm." + name, [kind], ir.FunctionType(kind, [kind] * len(values))
+        )
         return Value(self.builder, model.kind, self.builder.call(function, [model.like(value) for value in values]))
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Value:
@@ -217,7 +226,9 @@ class NativeMachine:
 
     def library(self, name: str, *values: Value) -> Value:
         kind = KINDS[values[0].kind][0]
-        function = cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(kind, [kind] * len(values)), name)
+        function = cgutils.get_or_insert_function(
+            self.builder.module, ir.FunctionType(kind, [kind] * len(values)), name
+        )
         function.attributes.add("nounwind")
         return Value(self.builder, values[0].kind, self.builder.call(function, [value.value for value in values]))
 
@@ -272,7 +283,10 @@ def _mathematical_word(name: str, function: mathematics.Function) -> Any:
         answer = builder.call(_traced(builder.module, name, function), values)
         if len(made) == 1:
             return answer
-        return cgutils.pack_array(builder, cgutils.unpack_tuple(builder, answer, len(made)), KINDS[function.results[0]][0])
+        return cgutils.pack_array(
+            builder, cgutils.unpack_tuple(builder, answer, len(made)), KINDS[function.results[0]][0]
+        )
+
     return word(len(function.arguments), name)(lambda *given: (sig, emit))
 
 

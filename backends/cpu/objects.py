@@ -32,8 +32,15 @@ from typing import Any
 
 from symgraph.backends.cpu import symbols
 
-__all__ = ["cache_directory", "cache_state", "compile_kernel", "compile_kernels", "kernel_key", "object_code",
-           "set_cache_directory"]
+__all__ = [
+    "cache_directory",
+    "cache_state",
+    "compile_kernel",
+    "compile_kernels",
+    "kernel_key",
+    "object_code",
+    "set_cache_directory",
+]
 
 _MAGIC = b"symgraph kernel 1\n"
 _lock = threading.RLock()
@@ -67,15 +74,31 @@ def _base_key() -> bytes:
 
     digest = hashlib.sha256(_MAGIC)
     folder = Path(__file__).parent
-    for file in ("build.py", "language.py", "native.py", "native_functions.py", "native_blas.py", "mathematics.py",
-                 "symbols.py"):
+    for file in (
+        "build.py",
+        "language.py",
+        "native.py",
+        "native_functions.py",
+        "native_blas.py",
+        "mathematics.py",
+        "symbols.py",
+    ):
         digest.update((folder / file).read_bytes())
     try:
         features = llvm.get_host_cpu_features().flatten()
     except RuntimeError:
         features = ""
-    parts = (_version("numba"), _version("llvmlite"), _version("symgraph"), llvm.get_process_triple(),
-             llvm.get_host_cpu_name(), features, blas.convention(), platform.machine(), sys.byteorder)
+    parts = (
+        _version("numba"),
+        _version("llvmlite"),
+        _version("symgraph"),
+        llvm.get_process_triple(),
+        llvm.get_host_cpu_name(),
+        features,
+        blas.convention(),
+        platform.machine(),
+        sys.byteorder,
+    )
     digest.update("\0".join(parts).encode())
     return digest.digest()
 
@@ -90,6 +113,7 @@ def _symbol(name: str, key: str) -> str:
 
 
 # ---------------------------------------------------------------------------------------------------------- the directory
+
 
 def set_cache_directory(directory: str | os.PathLike[str] | None) -> None:
     """Use ``directory`` for the kernel cache of this process; None goes back to the configured one.
@@ -110,6 +134,7 @@ def cache_directory() -> Path | None:
                 wanted = _directory["chosen"]
             else:
                 from symgraph import config
+
                 wanted = Path(config.kernel_cache_directory())
             assert wanted is not None
             _directory["usable"] = _private_directory(wanted)
@@ -121,13 +146,17 @@ def _private_directory(directory: Path) -> Path | None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = os.lstat(directory)
     except OSError as error:
-        _warn_once(f"the kernel cache {directory} cannot be made ({error.strerror or error}): kernels are compiled anew in "
-                   "each process; set SYMGRAPH_CACHE to a directory of yours")
+        _warn_once(
+            f"the kernel cache {directory} cannot be made ({error.strerror or error}): kernels are compiled anew in "
+            "each process; set SYMGRAPH_CACHE to a directory of yours"
+        )
         return None
     trouble = _distrust(state)
     if trouble:
-        _warn_once(f"the kernel cache {directory} is not used: {trouble}; it holds machine code, so it must be a directory "
-                   "of yours that nobody else can write (chmod 700); kernels are compiled anew in each process")
+        _warn_once(
+            f"the kernel cache {directory} is not used: {trouble}; it holds machine code, so it must be a directory "
+            "of yours that nobody else can write (chmod 700); kernels are compiled anew in each process"
+        )
         return None
     return directory
 
@@ -150,12 +179,18 @@ def cache_state() -> dict[str, Any]:
         warnings.simplefilter("always")
         directory = cache_directory()
     files = [one for one in directory.glob("*.kernel")] if directory else []
-    return {"directory": str(directory) if directory else None, "usable": directory is not None, "entries": len(files),
-            "bytes": sum(one.stat().st_size for one in files), "problems": [str(one.message) for one in caught],
-            **statistics}
+    return {
+        "directory": str(directory) if directory else None,
+        "usable": directory is not None,
+        "entries": len(files),
+        "bytes": sum(one.stat().st_size for one in files),
+        "problems": [str(one.message) for one in caught],
+        **statistics,
+    }
 
 
 # ------------------------------------------------------------------------------------------------------------- the entries
+
 
 def _pack(symbol: str, wanted: list[str], code: bytes) -> bytes:
     names = "\n".join([symbol, *wanted]).encode()
@@ -167,15 +202,15 @@ def _unpack(entry: bytes, symbol: str) -> tuple[list[str], bytes]:
     """The names of outside functions and the object of an entry; ValueError says what is wrong with it."""
     start = len(_MAGIC) + 32
     payload = entry[start:]
-    if entry[:len(_MAGIC)] != _MAGIC or len(payload) < 4:
+    if entry[: len(_MAGIC)] != _MAGIC or len(payload) < 4:
         raise ValueError("not a kernel entry")
-    if hashlib.sha256(payload).digest() != entry[len(_MAGIC):start]:
+    if hashlib.sha256(payload).digest() != entry[len(_MAGIC) : start]:
         raise ValueError("truncated or damaged")
     (length,) = struct.unpack_from("<I", payload)
-    found, *wanted = payload[4:4 + length].decode().split("\n")
+    found, *wanted = payload[4 : 4 + length].decode().split("\n")
     if found != symbol:
         raise ValueError(f"holds {found}, not {symbol}")
-    return wanted, payload[4 + length:]
+    return wanted, payload[4 + length :]
 
 
 def _read(key: str, symbol: str) -> tuple[list[str], bytes] | None:
@@ -218,8 +253,10 @@ def _write(key: str, entry: bytes) -> None:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
-        _warn_once(f"the kernel cache {directory} cannot be written ({error.strerror or error}): kernels compiled by this "
-                   "process are not kept")
+        _warn_once(
+            f"the kernel cache {directory} cannot be written ({error.strerror or error}): kernels compiled by this "
+            "process are not kept"
+        )
 
 
 def sweep(directory: Path, older_than: float) -> int:
@@ -237,6 +274,7 @@ def sweep(directory: Path, older_than: float) -> int:
 
 
 # --------------------------------------------------------------------------------------------------------------- loading
+
 
 def _load(objects: list[tuple[str, str, list[str], bytes]]) -> list[int]:
     """Link the objects ``(name, symbol, outside names, code)`` and return the addresses of their symbols."""

@@ -192,8 +192,11 @@ def run(tape, packed, context):
 
 def _sources() -> list[tuple[str, str]]:
     """The three kernels of the pool: ``(name, source)``."""
-    numbers = {name[1:]: value for name, value in globals().items()
-               if name.startswith("_") and name[1:].isupper() and isinstance(value, int)} | {"ROWBYTES": 8 * ROW}
+    numbers = {
+        name[1:]: value
+        for name, value in globals().items()
+        if name.startswith("_") and name[1:].isupper() and isinstance(value, int)
+    } | {"ROWBYTES": 8 * ROW}
 
     def wait(spaces: int, condition: str) -> str:
         return _WAIT.format(indent=" " * spaces, variable="waited", condition=condition.format(**numbers))
@@ -202,18 +205,33 @@ def _sources() -> list[tuple[str, str]]:
         condition = "atomic_load(context + 8 * {GENERATION}) == generation"
         return _BARRIER.format(indent=" " * spaces, patch=patch, wait=wait(spaces + 4, condition), **numbers)
 
-    walk = _WALK_SOURCE.format(row_barrier=barrier(20, ""), loop_barrier=barrier(16, _PATCH.format(indent=" " * 20)),
-                               loop_patch=_PATCH.format(indent=" " * 16), **numbers)
-    run = _RUN_SOURCE.format(lock=wait(4, "atomic_exchange(context + 8 * {LOCK}, 1) != 0"),
-                             done=wait(8, "atomic_load(context + 8 * {DONE}) < threads - 1"), **numbers)
+    walk = _WALK_SOURCE.format(
+        row_barrier=barrier(20, ""),
+        loop_barrier=barrier(16, _PATCH.format(indent=" " * 20)),
+        loop_patch=_PATCH.format(indent=" " * 16),
+        **numbers,
+    )
+    run = _RUN_SOURCE.format(
+        lock=wait(4, "atomic_exchange(context + 8 * {LOCK}, 1) != 0"),
+        done=wait(8, "atomic_load(context + 8 * {DONE}) < threads - 1"),
+        **numbers,
+    )
     return [("walk", walk), ("work", _WORK_SOURCE.format(**numbers)), ("run", run)]
 
 
 _Native = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
 
-def row(kernel: int = 0, args: int = 0, mode: int = SHARED, barrier: int = 1, count: int = 0, rows: int = 0,
-        patches: int = 0, patch_count: int = 0) -> list[int]:
+def row(
+    kernel: int = 0,
+    args: int = 0,
+    mode: int = SHARED,
+    barrier: int = 1,
+    count: int = 0,
+    rows: int = 0,
+    patches: int = 0,
+    patch_count: int = 0,
+) -> list[int]:
     """One row of a tape; see the table at the head of this module."""
     return [kernel, args, mode, barrier, count, rows, patches, patch_count]
 
@@ -241,8 +259,12 @@ class _Workers:
         for worker in range(1, self.number):
             start = _BLOCKS + _BLOCK * worker
             words[start + _HANDLE] = symbols.new_semaphore(self.context + 8 * (start + _SEMAPHORE))
-        self.threads = [threading.Thread(target=self.function, args=(worker, 0, self.context), daemon=True,
-                                         name=f"symgraph-worker-{worker}") for worker in range(1, self.number)]
+        self.threads = [
+            threading.Thread(
+                target=self.function, args=(worker, 0, self.context), daemon=True, name=f"symgraph-worker-{worker}"
+            )
+            for worker in range(1, self.number)
+        ]
         for thread in self.threads:
             thread.start()
 

@@ -61,7 +61,7 @@ def _undefined_of_elf(code: bytes) -> set[str]:
             text, _info, _other, index = struct.unpack_from("<IBBH", code, place)
             if index == 0:  # SHN_UNDEF
                 start = strings + text
-                names.add(code[start:code.index(b"\0", start)].decode())
+                names.add(code[start : code.index(b"\0", start)].decode())
     return names - {""}
 
 
@@ -83,8 +83,12 @@ def _system() -> dict[str, str]:
     if sys.platform == "win32":
         names = {"wait": "WaitForSingleObject", "post": "ReleaseSemaphore", "yield": "SwitchToThread", "sleep": "Sleep"}
     elif sys.platform == "darwin":  # no unnamed semaphores there
-        names = {"wait": "dispatch_semaphore_wait", "post": "dispatch_semaphore_signal", "yield": "sched_yield",
-                 "sleep": "usleep"}
+        names = {
+            "wait": "dispatch_semaphore_wait",
+            "post": "dispatch_semaphore_signal",
+            "yield": "sched_yield",
+            "sleep": "usleep",
+        }
     else:
         names = {"wait": "sem_wait", "post": "sem_post", "yield": "sched_yield", "sleep": "usleep"}
     return {"symgraph_" + word: name for word, name in names.items()}

@@ -1,0 +1,10 @@
+"""How each operation becomes kernels: one file a family. Importing this package fills the table."""
+
+from symgraph.backends.cpu.lower import (  # noqa: F401
+    elementwise,
+    fused,
+    indexing,
+    linalg,
+    random,
+    reduction,
+)

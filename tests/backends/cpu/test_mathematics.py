@@ -1,0 +1,215 @@
+"""The kernel language's functions against NumPy and SciPy in float64; the greatest errors, in ulp, are asserted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.special
+from kernel_runner import elementwise
+
+from symgraph.backends.cpu import mathematics
+
+RNG = np.random.default_rng(7)
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers_in_any_order():
+    global RNG
+    RNG = np.random.default_rng(7)
+
+
+SPECIAL = np.array([0.0, -0.0, 1, -1, 0.5, -0.5, np.inf, -np.inf, np.nan, 1e-45, -1e-45, 1e-40, 3.4028235e38, -3.4028235e38,
+                    88.7, 88.73, -87.4, -103.9, -104.5, 1.1754944e-38], np.float32)
+
+
+def floats(count: int = 200_000) -> np.ndarray:
+    """Floats of every exponent, of common sizes, and special ones."""
+    anything = RNG.integers(0, 2**32, count, dtype=np.uint64).astype(np.uint32).view(np.float32)
+    common = np.concatenate([RNG.standard_normal(count // 4) * scale for scale in (0.01, 1, 10, 40)])
+    return np.concatenate([anything, common.astype(np.float32), np.linspace(-110, 110, count).astype(np.float32), SPECIAL])
+
+
+def worst_ulp(got: np.ndarray, true: np.ndarray, real=np.float32) -> float:
+    """Greatest error in units of the last place of the true value; NaN and infinities must be where they belong."""
+    with np.errstate(over="ignore"):
+        rounded = true.astype(real)
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(true))
+    infinite = np.isinf(got) | np.isinf(rounded)
+    np.testing.assert_array_equal(got[infinite], rounded[infinite])
+    good = np.isfinite(got) & np.isfinite(rounded)
+    with np.errstate(over="ignore"):
+        unit = np.spacing(np.maximum(np.abs(rounded[good]), np.finfo(real).tiny)).astype(true.dtype)
+    return float((np.abs(got[good].astype(true.dtype) - true[good]) / unit).max())
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+#: Function, truth in float64, greatest error in ulp that is documented for float32.
+ACCURACY = [
+    ("exp", np.exp, 1.05), ("expm1", np.expm1, 1.6), ("log", np.log, 0.9), ("log1p", np.log1p, 1.6),
+    ("tanh", np.tanh, 2.5), ("erf", scipy.special.erf, 1.2), ("softplus", lambda x: np.logaddexp(0, x), 2.1),
+    ("sin", np.sin, 0.65), ("cos", np.cos, 0.65), ("sqrt", np.sqrt, 0.51), ("rsqrt", lambda x: 1 / np.sqrt(x), 1.6),
+    ("tan", np.tan, 0.51), ("atan", np.arctan, 0.51), ("sinh", np.sinh, 0.51), ("asinh", np.arcsinh, 0.51),
+    ("erfc", scipy.special.erfc, 0.51),
+]
+
+
+@pytest.mark.parametrize("name, truth, limit", ACCURACY, ids=[one[0] for one in ACCURACY])
+def test_float32_is_as_exact_as_documented(name, truth, limit):
+    x = floats()
+    with np.errstate(all="ignore"):
+        true = truth(x.astype(np.float64))
+    assert worst_ulp(elementwise(name + "_float32", x), true) <= limit
+
+
+def test_sigmoid_float32():
+    x = floats()
+    with np.errstate(all="ignore"):
+        true = sigmoid(x.astype(np.float64))
+    got = elementwise("sigmoid_float32", x)
+    normal = ~(x < -87.3)  # below, the true value is denormal and 0 may be given
+    assert worst_ulp(got[normal], true[normal]) <= 2.4
+    assert np.all(np.abs(got[~normal]) <= 1.3e-38)
+
+
+@pytest.mark.parametrize("name, truth", [
+    ("exp", np.exp), ("log", np.log), ("log1p", np.log1p), ("expm1", np.expm1), ("tanh", np.tanh), ("sin", np.sin),
+    ("cos", np.cos), ("sqrt", np.sqrt), ("sigmoid", sigmoid), ("softplus", lambda x: np.logaddexp(0, x)),
+    ("rsqrt", lambda x: 1 / np.sqrt(x)),
+])
+def test_float64_against_long_double(name, truth):
+    x = np.concatenate([RNG.standard_normal(20_000) * scale for scale in (0.01, 1, 30, 300)] + [SPECIAL.astype(float)])
+    if name == "sigmoid":
+        x = x[~(x < -708)]  # below, 0 may be given instead of a denormal
+    with np.errstate(all="ignore"):
+        true = truth(x.astype(np.longdouble))
+    assert worst_ulp(elementwise(name + "_float64", x), true, np.float64) <= 2.5
+
+
+@pytest.mark.parametrize("name", ["erf", "erfc", "lgamma"])
+def test_float64_library_functions(name):
+    x = np.concatenate([RNG.standard_normal(20_000) * 3, [0.5, -0.5, np.inf, np.nan]])
+    truth = {"erf": scipy.special.erf, "erfc": scipy.special.erfc, "lgamma": scipy.special.gammaln}[name]
+    np.testing.assert_allclose(elementwise(name + "_float64", x), truth(x), rtol=1e-13, atol=1e-14)
+
+
+def test_large_angles_against_exact_reduction():
+    from fractions import Fraction
+
+    circle = Fraction(mathematics._circle_numerator(), 1 << 320)
+    x = np.array([1e4, 8388609, 1e8, 1e10, 1e20, 3e38, 2.0**100, 1.5 * 2.0**127, -7e33], np.float32)
+    true = np.sin([float(Fraction(float(one)) % circle) for one in x])
+    np.testing.assert_allclose(elementwise("sin_float32", x), true, rtol=6e-8, atol=1e-9)
+    assert abs(float(circle) - 2 * np.pi) == 0
+
+
+def test_pow_float32_with_special_cases():
+    special = np.array([0, -0.0, 1, -1, 2, -2, 0.5, -0.5, 3, -3, np.inf, -np.inf, np.nan, 1e-40, 3e38], np.float32)
+    x, y = (one.ravel() for one in np.meshgrid(special, special))
+    x = np.concatenate([x, np.abs(RNG.standard_normal(50_000)) * 5, RNG.integers(-30, 30, 20_000)]).astype(np.float32)
+    y = np.concatenate([y, RNG.standard_normal(50_000) * 8, RNG.integers(-20, 20, 20_000)]).astype(np.float32)
+    with np.errstate(all="ignore"):
+        true = np.power(x.astype(np.float64), y.astype(np.float64))
+        got = elementwise("pow_float32", x, y)
+        assert worst_ulp(got, true) <= 0.51
+        zero = true == 0
+        np.testing.assert_array_equal(np.signbit(got[zero]), np.signbit(true[zero]))
+        np.testing.assert_allclose(elementwise("pow_float64", x, y), true, rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 5e-7), ("float64", 1e-15)])
+def test_erfinv(dtype, tolerance):
+    x = np.concatenate([RNG.uniform(-1, 1, 20_000), 1 - 10.0 ** RNG.uniform(-7, -1, 5000), [1, -1, 1.5, np.nan, 0]])
+    x = x.astype(dtype)
+    np.testing.assert_allclose(elementwise("erfinv_" + dtype, x), scipy.special.erfinv(x.astype(float)), rtol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("word, truth", [
+    ("floor_divide", np.floor_divide), ("modulo", np.mod), ("maximum", np.maximum), ("minimum", np.minimum),
+    ("copysign", np.copysign),
+])
+def test_binary_float_functions_are_numpys(word, truth, dtype):
+    a, b = (one.ravel() for one in np.meshgrid(SPECIAL, SPECIAL))
+    a = np.concatenate([a, RNG.standard_normal(20_000) * 1e4, RNG.integers(-50, 50, 5000)]).astype(dtype)
+    b = np.concatenate([b, RNG.standard_normal(20_000), RNG.integers(-9, 9, 5000)]).astype(dtype)
+    with np.errstate(all="ignore"):
+        true = truth(a, b)
+    got = elementwise(f"{word}_{dtype}", a, b)
+    np.testing.assert_array_equal(got, true)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("word, truth", [
+    ("floor", np.floor), ("ceil", np.ceil), ("truncate", np.trunc), ("round", np.round), ("absolute", np.abs),
+    ("sign", np.sign),
+])
+def test_rounding_is_numpys(word, truth, dtype):
+    x = np.concatenate([SPECIAL, [1.5, 2.5, -0.5, -1.5, 1e30], RNG.standard_normal(1000) * 10]).astype(dtype)
+    np.testing.assert_array_equal(elementwise(f"{word}_{dtype}", x), truth(x))
+
+
+INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_integer_functions_are_numpys(dtype):
+    limits = np.iinfo(dtype)
+    a = RNG.integers(limits.min, limits.max, 4000, dtype=dtype, endpoint=True)
+    b = RNG.integers(limits.min, limits.max, 4000, dtype=dtype, endpoint=True)
+    b[::2] = RNG.integers(0, 5, 2000).astype(dtype)
+    a[:40], b[:20], b[20:40] = limits.min, 0, np.array(-1).astype(dtype)
+    with np.errstate(all="ignore"):
+        for word, truth in (("floor_divide", np.floor_divide), ("modulo", np.mod), ("maximum", np.maximum),
+                            ("minimum", np.minimum)):
+            np.testing.assert_array_equal(elementwise(f"{word}_{dtype}", a, b), truth(a, b), err_msg=word)
+        for word, truth in (("sign", np.sign), ("absolute", np.abs)):
+            np.testing.assert_array_equal(elementwise(f"{word}_{dtype}", a), truth(a), err_msg=word)
+        exponent = np.abs(b >> 1) % 70
+        np.testing.assert_array_equal(elementwise(f"pow_{dtype}", a, exponent), np.power(a, exponent))
+
+
+def test_negative_integer_powers_truncate():
+    a = np.array([1, -1, -1, 2, -3, 5], np.int32)
+    b = np.array([-3, -3, -2, -1, -2, -7], np.int32)
+    np.testing.assert_array_equal(elementwise("pow_int32", a, b), [1, -1, 1, 0, 0, 0])
+
+
+def test_threefry_gives_the_published_words():
+    keys = np.array([[0, 0, 0, 0], [0xFFFFFFFF] * 4, [0x13198A2E, 0x03707344, 0x243F6A88, 0x85A308D3]], np.uint32)
+    first, second = elementwise("threefry2x32", *keys.T)
+    assert [hex(one) for one in first] == ["0x6b200159", "0x1cb996fc", "0xc4923a9c"]
+    assert [hex(one) for one in second] == ["0x99ba4efe", "0xbb002be7", "0x483df7a0"]
+
+
+def test_uniform_and_normal_follow_their_formulas():
+    w0, w1 = RNG.integers(0, 2**32, (2, 100_000), dtype=np.uint32)
+    w0[:2], w1[:2] = (0, 0xFFFFFFFF), (0, 0xFFFFFFFF)
+    np.testing.assert_array_equal(elementwise("uniform_float32", w0), (w0 >> 8) * np.float32(2**-24))
+    wide = ((w0 >> 5).astype(float) * 2**26 + (w1 >> 6)) * 2.0**-53
+    np.testing.assert_array_equal(elementwise("uniform_float64", w0, w1), wide)
+    u, v = ((w0 >> 8) + 1.0) * 2.0**-24, (w1 >> 8) * 2.0**-24
+    true = np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v)
+    got = elementwise("normal_float32", w0, w1)
+    np.testing.assert_allclose(got, true, rtol=3e-7, atol=1e-7)
+    assert abs(got.mean()) < 0.02 and abs(got.std() - 1) < 0.02
+    u, v = (w0 + 1.0) * 2.0**-32, w1 * 2.0**-32
+    true = np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v)
+    np.testing.assert_allclose(elementwise("normal_float64", w0, w1), true, rtol=1e-13, atol=1e-15)
+
+
+def _arguments(name: str, count: int) -> list[np.ndarray]:
+    made = []
+    for place, dtype in enumerate(mathematics.FUNCTIONS[name].arguments):
+        values = np.linspace(0.3, 0.9, count) + 0.05 * place if "float" in dtype else np.arange(1, count + 1) + place
+        made.append(values.astype(dtype))
+    return made
+
+
+@pytest.mark.parametrize("name", sorted(mathematics.FUNCTIONS))
+def test_every_function_gives_the_same_in_checked_mode(name):
+    arguments = _arguments(name, 3)
+    native, checked = (elementwise(name, *arguments, checked=mode) for mode in (False, True))
+    np.testing.assert_allclose(np.array(checked, float), np.array(native, float), rtol=1e-6 if "32" in name else 1e-13)

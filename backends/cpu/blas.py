@@ -4,12 +4,14 @@ Words of the kernel language (``T`` is float32 or float64; matrices are row-majo
 row in elements; a transposed operand is stored the other way round):
 
 ``gemm_T(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)``
-    ``c = alpha op(a) op(b) + beta c``, ``op(a)`` of shape (m, k), ``op(b)`` (k, n), ``c`` (m, n); ``beta`` 0 never reads c.
+    ``c = alpha op(a) op(b) + beta c``, ``op(a)`` of shape (m, k), ``op(b)`` (k, n), ``c`` (m, n); ``beta`` 0 never
+    reads c.
 ``gemv_T(transpose, m, n, alpha, a, lda, x, stride_x, beta, y, stride_y)``
     ``y = alpha op(a) x + beta y`` with ``a`` stored as (m, n).
 
 The library is, in this order: the one that NumPy itself calls (its bundled OpenBLAS, or whatever it was linked with, by
-the C interface), one bundled beside SciPy, SciPy's own pointers (:mod:`scipy.linalg.cython_blas`, the Fortran interface).
+the C interface), one bundled beside SciPy, SciPy's own pointers (:mod:`scipy.linalg.cython_blas`, the Fortran
+interface).
 
 A native program shares the work out itself, so the library must use one thread meanwhile: put the rows of
 :func:`guard_rows` around the tape, or call :func:`enter` and :func:`leave`.
@@ -85,7 +87,7 @@ def _c_interface(path: str, origin: str) -> Library | None:
 
 
 def _candidates() -> list[tuple[str, str]]:
-    """Shared libraries to try, each with a word on where it comes from; NumPy's extension finds what it is linked with."""
+    """Shared libraries to try, each with a word on its origin; NumPy's extension finds what it is linked with."""
     core = getattr(np, "_core", None) or np.core
     extension = getattr(getattr(core, "_multiarray_umath", None), "__file__", None)
     found = [(extension, "NumPy")] if extension else []
@@ -144,7 +146,7 @@ def describe() -> dict[str, Any]:
 
 
 def provide(name: str) -> bool:
-    """Register the outside function ``name`` (``symgraph_blas_...``) with the linker; False if it is not a BLAS name."""
+    """Register the outside function ``name`` (``symgraph_blas_...``) with the linker; False for another name."""
     from symgraph.backends.cpu import symbols
 
     found = library()
@@ -156,7 +158,8 @@ def provide(name: str) -> bool:
     return True
 
 
-# -------------------------------------------------------------------------------------------------- one thread meanwhile
+# -------------------------------------------------------------------------------------------------- one thread
+# meanwhile
 
 
 def threads() -> int | None:

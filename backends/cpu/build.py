@@ -1,8 +1,8 @@
 """From the source text of a kernel to the bytes of a native object file, through Numba's front end and LLVM.
 
 Imported only when the kernel cache has no object: this is the one place where Numba runs.  Numba types the function and
-writes LLVM text; the optimisation is one pipeline of our own instead of Numba's three, and nothing is linked in but what
-the kernel calls: no Python wrapper, no reference counting, no error path.
+writes LLVM text; the optimisation is one pipeline of our own instead of Numba's three, and nothing is linked in but
+what the kernel calls: no Python wrapper, no reference counting, no error path.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def host_features() -> str:
 
 
 def _compiler() -> type:
-    """A Numba pipeline with the passes that kernels need: no rewrites, no inlining of closures, no parallel analysis."""
+    """A Numba pipeline with the passes that kernels need: no rewrites, closures or parallel analysis."""
     if "compiler" not in _state:
         from numba.core import typed_passes, untyped_passes
         from numba.core.compiler import CompilerBase
@@ -132,7 +132,8 @@ def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[An
 def relaxed(module: ir.Module) -> ir.Module:
     """Put :data:`FLAGS` on the floating-point arithmetic of the kernel, but not on that of mathematics.py.
 
-    Numba's own ``fastmath`` marks every instruction of a module, and error-compensated formulas would be optimised away.
+    Numba's own ``fastmath`` marks every instruction of a module, and error-compensated formulas would be optimised
+    away.
     """
     from symgraph.backends.cpu.native_functions import PREFIX
 

@@ -1,19 +1,20 @@
 """The kernel language: the words a generated kernel may use, and the way to run a kernel without compiling it.
 
-A kernel is the source text of one Python function, ``def kernel(thread, threads, args)``.  ``args`` is the address of its
-argument table (int64 entries).  The text is compiled to native code by :mod:`symgraph.backends.cpu.objects`, where each
-word below is an instruction or two; the same text runs as plain Python through :func:`run_checked`, where each pointer
-knows its length and every access is checked.  Generated code that is wrong is thus found as a plain traceback.
+A kernel is the source text of one Python function, ``def kernel(thread, threads, args)``.  ``args`` is the address of
+its argument table (int64 entries).  The text is compiled to native code by :mod:`symgraph.backends.cpu.objects`, where
+each word below is an instruction or two; the same text runs as plain Python through :func:`run_checked`, where each
+pointer knows its length and every access is checked.  Generated code that is wrong is thus found as a plain traceback.
 
-======================================  ==================================================================================
+======================================  ==============================================================================
 word                                    meaning
-======================================  ==================================================================================
+======================================  ==============================================================================
 ``load(args, k)``                       entry ``k`` of the argument table, an int64
 ``load_float64(args, k)``               the same 64 bits read as a float64
 ``pointer_<dtype>(address, size)``      pointer to ``size`` elements; native code ignores the size
-``independent_<dtype>(address, size)``  the same, with the promise that no two iterations of a loop touch the same element
-                                        through such pointers unless neither writes it: the loop then becomes vector
-                                        instructions without run-time overlap checks (also when input and output are one)
+``independent_<dtype>(address, size)``  the same, with a promise: no two iterations of a loop touch the same element
+                                        through such pointers unless neither writes it.  The loop then becomes
+                                        vector instructions without overlap checks (also where input and output
+                                        are one buffer)
 ``p[i]``, ``p[i] = value``              element access; no negative indices, no bounds check in native code
 ``shift(p, k)``                         pointer to element ``k`` of ``p``
 ``span(n, thread, threads)``            ``(start, stop)``: this thread's even share of ``n`` items
@@ -21,14 +22,15 @@ word                                    meaning
 ``select(condition, a, b)``             ``a`` or ``b``, both evaluated, without a branch
 ``float32(x)``, ``int64(x)``, ...       conversion to a dtype
 ``round_float16(x)``                    a float32 rounded to the nearest float16 (also ``round_bfloat16``)
-======================================  ==================================================================================
+======================================  ==============================================================================
 
 and the functions of :mod:`symgraph.backends.cpu.mathematics` and :mod:`symgraph.backends.cpu.blas`.
 
-dtypes: ``float16 bfloat16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool``.  Elements of float16
-and bfloat16 are read as float32 and rounded to nearest even when written; bool is one byte in memory.
+dtypes: ``float16 bfloat16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool``.  Elements of
+float16 and bfloat16 are read as float32 and rounded to nearest even when written; bool is one byte in memory.
 
-Note the promotion of native code: an int64 with a float32 gives a float64.  Write ``float32(n)`` where float32 is meant.
+Note the promotion of native code: an int64 with a float32 gives a float64.  Write ``float32(n)``
+where float32 is meant.
 """
 
 from __future__ import annotations
@@ -72,7 +74,7 @@ DTYPES = tuple(STORAGE)
 
 
 def span(n: int, thread: int, threads: int) -> tuple[int, int]:
-    """The half-open range of items, out of ``n``, that ``thread`` of ``threads`` handles; ranges differ by at most one."""
+    """The half-open range of ``n`` items that ``thread`` of ``threads`` handles; ranges differ by at most one."""
     return n * thread // threads, n * (thread + 1) // threads
 
 

@@ -1,13 +1,14 @@
 """Elementary functions of the kernel language, written once as formulas.
 
 A formula takes a *machine* and its arguments.  Over native values (native_functions.py) it writes branch-free LLVM
-instructions, which LLVM turns into vectors; over NumPy arrays (:class:`NumpyMachine`) it computes, which is checked mode
-and lets the tests measure the very same steps.
+instructions, which LLVM turns into vectors; over NumPy arrays (:class:`NumpyMachine`) it computes, which is checked
+mode and lets the tests measure the very same steps.
 
 Greatest error found over all floats tried, in units in the last place (ulp) of the exact result:
 see the table of tests/backends/cpu/test_mathematics.py, which asserts it.
 
-All functions pass NaN on, and treat infinities and denormals as IEEE 754 functions do, unless their text says otherwise.
+All functions pass NaN on, and treat infinities and denormals as IEEE 754 functions do, unless their text says
+otherwise.
 """
 
 from __future__ import annotations
@@ -160,7 +161,8 @@ def _polynomial(m: Any, x: Any, coefficients: tuple[float, ...]) -> Any:
     return value
 
 
-# ------------------------------------------------------------------------------------------- exponentials and logarithms
+# ------------------------------------------------------------------------------------------- exponentials and
+# logarithms
 
 _LOG2E, _LN2_HIGH, _LN2_LOW = 1.4426950408889634, 0.693359375, -2.12194440e-4
 _ROUND32 = 12582912.0  # 1.5 * 2**23: adding it rounds a small float32 to a whole number, which its low bits then hold
@@ -323,7 +325,8 @@ def erf_float32(m: Any, x: Any) -> Any:
     return m.select(magnitude > 1.0, far, near)
 
 
-# ------------------------------------------------------------------------------------------------- roots, powers, angles
+# ------------------------------------------------------------------------------------------------- roots, powers,
+# angles
 
 
 @_define("float32")
@@ -472,14 +475,15 @@ def cos_float32(m: Any, x: Any) -> Any:
     return _angle(m, x, 1)
 
 
-# -------------------------------------------------------------------------------------------------------- random numbers
+# -------------------------------------------------------------------------------------------------------- random
+# numbers
 
 _TURNS = ((13, 15, 26, 6), (17, 29, 16, 24))
 
 
 @_define("uint32", "uint32", "uint32", "uint32", results=("uint32", "uint32"))
 def threefry2x32(m: Any, k0: Any, k1: Any, c0: Any, c1: Any) -> Any:
-    """Threefry-2x32 with 20 rounds (Salmon et al., SC 2011): two random words of key ``(k0, k1)``, counter ``(c0, c1)``."""
+    """Threefry-2x32 with 20 rounds (Salmon et al., SC 2011): two words of key ``(k0, k1)``, counter ``(c0, c1)``."""
     keys = (k0, k1, k0 ^ k1 ^ 0x1BD11BDA)
     x, y = c0 + k0, c1 + k1
     for group in range(5):
@@ -577,7 +581,8 @@ def erfinv_float64(m: Any, x: Any) -> Any:
     return m.select(magnitude <= 1.0, value, math.nan)
 
 
-# ---------------------------------------------------------------------- rounding, signs, comparisons, whole-number division
+# ---------------------------------------------------------------------- rounding, signs, comparisons, whole-number
+# division
 
 #: Functions that the C library computes, in float64; the float32 words round its result once more.
 LIBRARY = (

@@ -1,8 +1,8 @@
 """The functions of :mod:`.mathematics` and :mod:`.blas` as native code.
 
-Each formula of mathematics.py is traced once over :class:`Value` objects, whose operators write LLVM instructions, into an
-always-inlined function of the kernel's module.  No fast-math flags are put on those instructions: error-compensated
-steps stay as they are written.
+Each formula of mathematics.py is traced once over :class:`Value` objects, whose operators write LLVM instructions,
+into an always-inlined function of the kernel's module.  No fast-math flags are put on those instructions:
+error-compensated steps stay as they are written.
 """
 
 from __future__ import annotations

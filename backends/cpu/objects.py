@@ -1,14 +1,15 @@
 """Kernels as native object files: compiled once, cached on disk by content, loaded with LLVM's linker alone.
 
-``compile_kernels([(name, source), ...])`` gives the addresses of native functions ``void(int64, int64, int64)``.  A kernel
-seen before - by this process or, through the directory of :func:`symgraph.config.kernel_cache_directory`, by another one -
-is not compiled again, and then Numba is not even imported.
+``compile_kernels([(name, source), ...])`` gives addresses of native functions ``void(int64, int64, int64)``.  A kernel
+seen before - by this process or, through the directory of :func:`symgraph.config.kernel_cache_directory`, by another
+one - is not compiled again, and then Numba is not even imported.
 
 The key of an entry covers everything its code depends on: the kernel's text, the texts of the modules that give its
-words a meaning, the versions of Numba, llvmlite and symgraph, and the processor with its features.  An entry is one file,
+words a meaning, the versions of Numba, llvmlite and symgraph, and the processor with its features.  An entry is one
+file,
 ``<key>.kernel``: a header (magic, SHA-256 of the rest, symbol, names of outside functions) and an ELF, Mach-O or COFF
-object.  It is written to a temporary file, synchronised and renamed, so a reader sees a whole entry or none; one that is
-damaged all the same is deleted and compiled again.  Objects are machine code, so the directory must be private (mode
+object.  It is written to a temporary file, synchronised and renamed, so a reader sees a whole entry or none; one that
+is damaged all the same is deleted and compiled again.  Objects are machine code, so the directory must be private (mode
 0700) and our own; where it is not, or cannot be written, entries are kept in memory and a warning says so once.
 """
 
@@ -26,6 +27,7 @@ import struct
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -112,7 +114,8 @@ def _symbol(name: str, key: str) -> str:
     return f"symgraph_{re.sub(r'[^A-Za-z0-9_]', '_', name)[:40]}_{key[:16]}"
 
 
-# ---------------------------------------------------------------------------------------------------------- the directory
+# ---------------------------------------------------------------------------------------------------------- the
+# directory
 
 
 def set_cache_directory(directory: str | os.PathLike[str] | None) -> None:
@@ -137,7 +140,9 @@ def cache_directory() -> Path | None:
 
                 wanted = Path(config.kernel_cache_directory())
             assert wanted is not None
-            _directory["usable"] = _private_directory(wanted)
+            usable = _directory["usable"] = _private_directory(wanted)
+            if usable is not None:
+                sweep(usable, time.time() - 3600)
         return _directory["usable"]
 
 
@@ -178,7 +183,7 @@ def cache_state() -> dict[str, Any]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         directory = cache_directory()
-    files = [one for one in directory.glob("*.kernel")] if directory else []
+    files = list(directory.glob("*.kernel")) if directory else []
     return {
         "directory": str(directory) if directory else None,
         "usable": directory is not None,
@@ -189,7 +194,8 @@ def cache_state() -> dict[str, Any]:
     }
 
 
-# ------------------------------------------------------------------------------------------------------------- the entries
+# ------------------------------------------------------------------------------------------------------------- the
+# entries
 
 
 def _pack(symbol: str, wanted: list[str], code: bytes) -> bytes:
@@ -273,7 +279,8 @@ def sweep(directory: Path, older_than: float) -> int:
     return removed
 
 
-# --------------------------------------------------------------------------------------------------------------- loading
+# ---------------------------------------------------------------------------------------------------------------
+# loading
 
 
 def _load(objects: list[tuple[str, str, list[str], bytes]]) -> list[int]:
@@ -289,7 +296,7 @@ def _load(objects: list[tuple[str, str, list[str], bytes]]) -> list[int]:
     machine = llvm.Target.from_triple(triple).create_target_machine(jit=True, codemodel="jitdefault")
     module = llvm.parse_assembly(f'target triple = "{triple}"\n')
     engine = llvm.create_mcjit_compiler(module, machine)
-    for _name, _symbol_, _wanted, code in objects:
+    for _name, _exported, _wanted, code in objects:
         engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     _engines.append(engine)  # the code lives as long as the process: addresses are handed out freely

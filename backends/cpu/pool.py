@@ -15,13 +15,13 @@ entry  name             meaning
 7      patch_count      loop row: number of pairs
 =====  ===============  ==============================================================================================
 
-A loop row repeats its body ``count`` times.  Between iterations all threads meet, and each patch address is increased by
-its increment; after the last iteration the patched numbers are what they were before the loop, so that the tape can run
-again.  Loops nest up to ``DEPTH`` deep.  A barrier is implied at the end of each iteration and of the tape.
+A loop row repeats its body ``count`` times.  Between iterations all threads meet, and each patch address is increased
+by its increment; after the last iteration the patched numbers are what they were before the loop, so that the tape can
+run again.  Loops nest up to ``DEPTH`` deep.  A barrier is implied at the end of each iteration and of the tape.
 
-The driver and the workers' waiting loop are kernels themselves (compiled once, cached like any other).  A waiting thread
-spins for some hundred pauses, then gives its time slice away, then sleeps: a contended machine is not held up, and idle
-workers use no processor time.  A tape on one thread touches no atomic operation.
+The driver and the workers' waiting loop are kernels themselves (compiled once, cached like any other).  A waiting
+thread spins for some hundred pauses, then gives its time slice away, then sleeps: a contended machine is not held up,
+and idle workers use no processor time.  A tape on one thread touches no atomic operation.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ def kernel(thread, threads, args):
     a = pointer_{dtype}(load(args, 3), load(args, 8))
     b = pointer_{dtype}(load(args, 4), load(args, 9))
     c = pointer_{dtype}(load(args, 5), load(args, 10))
-    gemm_{dtype}({ta}, {tb}, m, n, k, load_float64(args, 6), a, load(args, 11), b, load(args, 12), load_float64(args, 7), c,
-                 load(args, 13))
+    gemm_{dtype}({ta}, {tb}, m, n, k, load_float64(args, 6), a, load(args, 11), b, load(args, 12),
+                 load_float64(args, 7), c, load(args, 13))
 """
 GEMV = """
 def kernel(thread, threads, args):
@@ -46,7 +46,24 @@ def product(dtype, ta, tb, m, n, k, alpha=1.0, beta=0.0, padding=2, checked=Fals
     if beta == 0:
         c[:, :n] = np.nan  # must not be read
     source = GEMM.format(dtype=dtype, ta=ta, tb=tb)
-    call(source, m, n, k, a, b, c, alpha, beta, a.size, b.size, c.size, a.shape[1], b.shape[1], c.shape[1], checked=checked)
+    call(
+        source,
+        m,
+        n,
+        k,
+        a,
+        b,
+        c,
+        alpha,
+        beta,
+        a.size,
+        b.size,
+        c.size,
+        a.shape[1],
+        b.shape[1],
+        c.shape[1],
+        checked=checked,
+    )
     return c, truth
 
 
@@ -95,7 +112,7 @@ def test_checked_mode_refuses_a_matrix_that_does_not_fit():
 
 def test_the_fortran_interface_of_scipy(monkeypatch):
     """What NumPy without a C BLAS gets: the same words over SciPy's pointers."""
-    from symgraph.backends.cpu import native_blas, native, symbols
+    from symgraph.backends.cpu import native, native_blas, symbols
 
     fortran = blas._fortran_interface()
     assert fortran.interface == "fortran" and fortran.bits == 32
@@ -105,7 +122,9 @@ def test_the_fortran_interface_of_scipy(monkeypatch):
     native.native_namespace()
     for name, word in words.items():
         monkeypatch.setitem(native._namespace, name, word)
-    kept = {name: symbols._registered.pop(name) for name in list(symbols._registered) if name.startswith("symgraph_blas_")}
+    kept = {
+        name: symbols._registered.pop(name) for name in list(symbols._registered) if name.startswith("symgraph_blas_")
+    }
     try:
         for routine, address in fortran.routines.items():
             symbols.register("symgraph_blas_" + routine, address)
@@ -139,6 +158,7 @@ def test_the_library_uses_one_thread_inside_and_its_own_outside():
             blas.enter()
             assert blas.threads() == 1
             blas.leave()
+
     callers = [threading.Thread(target=many) for _ in range(4)]
     for caller in callers:
         caller.start()

@@ -45,8 +45,12 @@ def test_extreme_integers_survive(checked):
 @BOTH
 def test_float16_and_bfloat16_round_to_nearest_even(checked):
     rng = np.random.default_rng(3)
-    x = np.concatenate([rng.standard_normal(500) * 10.0 ** rng.integers(-9, 6, 500), [np.inf, -np.inf, np.nan, 0, 65520]])
-    x = np.concatenate([x.astype(np.float32), np.array([0x3F808000, 0x3F818000, 0x7F7FFFFF], np.uint32).view(np.float32)])
+    x = np.concatenate(
+        [rng.standard_normal(500) * 10.0 ** rng.integers(-9, 6, 500), [np.inf, -np.inf, np.nan, 0, 65520]]
+    )
+    x = np.concatenate(
+        [x.astype(np.float32), np.array([0x3F808000, 0x3F818000, 0x7F7FFFFF], np.uint32).view(np.float32)]
+    )
     half, brain = np.zeros(len(x), np.float16), np.zeros(len(x), ml_dtypes.bfloat16)
     back = np.zeros((2, len(x)), np.float32)
     call(COPY.format(source="float32", target="float16"), len(x), x, half, checked=checked)
@@ -98,8 +102,14 @@ def kernel(thread, threads, args):
     ends = [0, 0]
     for thread in range(threads):
         out = np.zeros(4, np.int64)
-        call(source.replace("out[0], out[1]", "a, b").replace("out[2], out[3]", "c, d")
-             + "    out[0] = a\n    out[1] = b\n    out[2] = c\n    out[3] = d\n", n, out, thread=thread, threads=threads)
+        call(
+            source.replace("out[0], out[1]", "a, b").replace("out[2], out[3]", "c, d")
+            + "    out[0] = a\n    out[1] = b\n    out[2] = c\n    out[3] = d\n",
+            n,
+            out,
+            thread=thread,
+            threads=threads,
+        )
         assert tuple(out) == language.span(n, thread, threads) + language.span_blocks(n, 16, thread, threads)
         assert [out[0], out[2]] == ends
         assert out[2] % 16 == 0 or out[2] == n
@@ -107,8 +117,10 @@ def kernel(thread, threads, args):
     assert ends == [n, n]
 
 
-@pytest.mark.parametrize("index, message", [
-    ("n", "index 5 is outside the 5 elements"), ("-1", "index -1 is outside"), ("0.5", "an integer was expected")])
+@pytest.mark.parametrize(
+    "index, message",
+    [("n", "index 5 is outside the 5 elements"), ("-1", "index -1 is outside"), ("0.5", "an integer was expected")],
+)
 def test_checked_mode_names_the_kernel_and_the_index(index, message):
     source = f"""
 def kernel(thread, threads, args):
@@ -146,8 +158,12 @@ def fused(pointers: int, kind: str) -> str:
     return "\n".join([*lines, f"        p{pointers - 1}[i] = " + " + ".join(f"p{i}[i]" for i in range(pointers - 1))])
 
 
-VECTOR = {"x86_64": r"\bv?addps\b", "AMD64": r"\bv?addps\b", "aarch64": r"\bfadd\s+v\d+\.4s|\bfadd\.4s",
-          "arm64": r"\bfadd\s+v\d+\.4s|\bfadd\.4s"}
+VECTOR = {
+    "x86_64": r"\bv?addps\b",
+    "AMD64": r"\bv?addps\b",
+    "aarch64": r"\bfadd\s+v\d+\.4s|\bfadd\.4s",
+    "arm64": r"\bfadd\s+v\d+\.4s|\bfadd\.4s",
+}
 vector_code = pytest.mark.skipif(platform.machine() not in VECTOR, reason="only x86 and ARM assembly is known here")
 
 

@@ -18,15 +18,40 @@ def _same_numbers_in_any_order():
     RNG = np.random.default_rng(7)
 
 
-SPECIAL = np.array([0.0, -0.0, 1, -1, 0.5, -0.5, np.inf, -np.inf, np.nan, 1e-45, -1e-45, 1e-40, 3.4028235e38, -3.4028235e38,
-                    88.7, 88.73, -87.4, -103.9, -104.5, 1.1754944e-38], np.float32)
+SPECIAL = np.array(
+    [
+        0.0,
+        -0.0,
+        1,
+        -1,
+        0.5,
+        -0.5,
+        np.inf,
+        -np.inf,
+        np.nan,
+        1e-45,
+        -1e-45,
+        1e-40,
+        3.4028235e38,
+        -3.4028235e38,
+        88.7,
+        88.73,
+        -87.4,
+        -103.9,
+        -104.5,
+        1.1754944e-38,
+    ],
+    np.float32,
+)
 
 
 def floats(count: int = 200_000) -> np.ndarray:
     """Floats of every exponent, of common sizes, and special ones."""
     anything = RNG.integers(0, 2**32, count, dtype=np.uint64).astype(np.uint32).view(np.float32)
     common = np.concatenate([RNG.standard_normal(count // 4) * scale for scale in (0.01, 1, 10, 40)])
-    return np.concatenate([anything, common.astype(np.float32), np.linspace(-110, 110, count).astype(np.float32), SPECIAL])
+    return np.concatenate(
+        [anything, common.astype(np.float32), np.linspace(-110, 110, count).astype(np.float32), SPECIAL]
+    )
 
 
 def worst_ulp(got: np.ndarray, true: np.ndarray, real=np.float32) -> float:
@@ -48,10 +73,21 @@ def sigmoid(x):
 
 #: Function, truth in float64, greatest error in ulp that is documented for float32.
 ACCURACY = [
-    ("exp", np.exp, 1.05), ("expm1", np.expm1, 1.6), ("log", np.log, 0.9), ("log1p", np.log1p, 1.6),
-    ("tanh", np.tanh, 2.5), ("erf", scipy.special.erf, 1.2), ("softplus", lambda x: np.logaddexp(0, x), 2.1),
-    ("sin", np.sin, 0.65), ("cos", np.cos, 0.65), ("sqrt", np.sqrt, 0.51), ("rsqrt", lambda x: 1 / np.sqrt(x), 1.6),
-    ("tan", np.tan, 0.51), ("atan", np.arctan, 0.51), ("sinh", np.sinh, 0.51), ("asinh", np.arcsinh, 0.51),
+    ("exp", np.exp, 1.05),
+    ("expm1", np.expm1, 1.6),
+    ("log", np.log, 0.9),
+    ("log1p", np.log1p, 1.6),
+    ("tanh", np.tanh, 2.5),
+    ("erf", scipy.special.erf, 1.2),
+    ("softplus", lambda x: np.logaddexp(0, x), 2.1),
+    ("sin", np.sin, 0.65),
+    ("cos", np.cos, 0.65),
+    ("sqrt", np.sqrt, 0.51),
+    ("rsqrt", lambda x: 1 / np.sqrt(x), 1.6),
+    ("tan", np.tan, 0.51),
+    ("atan", np.arctan, 0.51),
+    ("sinh", np.sinh, 0.51),
+    ("asinh", np.arcsinh, 0.51),
     ("erfc", scipy.special.erfc, 0.51),
 ]
 
@@ -74,11 +110,22 @@ def test_sigmoid_float32():
     assert np.all(np.abs(got[~normal]) <= 1.3e-38)
 
 
-@pytest.mark.parametrize("name, truth", [
-    ("exp", np.exp), ("log", np.log), ("log1p", np.log1p), ("expm1", np.expm1), ("tanh", np.tanh), ("sin", np.sin),
-    ("cos", np.cos), ("sqrt", np.sqrt), ("sigmoid", sigmoid), ("softplus", lambda x: np.logaddexp(0, x)),
-    ("rsqrt", lambda x: 1 / np.sqrt(x)),
-])
+@pytest.mark.parametrize(
+    "name, truth",
+    [
+        ("exp", np.exp),
+        ("log", np.log),
+        ("log1p", np.log1p),
+        ("expm1", np.expm1),
+        ("tanh", np.tanh),
+        ("sin", np.sin),
+        ("cos", np.cos),
+        ("sqrt", np.sqrt),
+        ("sigmoid", sigmoid),
+        ("softplus", lambda x: np.logaddexp(0, x)),
+        ("rsqrt", lambda x: 1 / np.sqrt(x)),
+    ],
+)
 def test_float64_against_long_double(name, truth):
     x = np.concatenate([RNG.standard_normal(20_000) * scale for scale in (0.01, 1, 30, 300)] + [SPECIAL.astype(float)])
     if name == "sigmoid":
@@ -127,10 +174,16 @@ def test_erfinv(dtype, tolerance):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("word, truth", [
-    ("floor_divide", np.floor_divide), ("modulo", np.mod), ("maximum", np.maximum), ("minimum", np.minimum),
-    ("copysign", np.copysign),
-])
+@pytest.mark.parametrize(
+    "word, truth",
+    [
+        ("floor_divide", np.floor_divide),
+        ("modulo", np.mod),
+        ("maximum", np.maximum),
+        ("minimum", np.minimum),
+        ("copysign", np.copysign),
+    ],
+)
 def test_binary_float_functions_are_numpys(word, truth, dtype):
     a, b = (one.ravel() for one in np.meshgrid(SPECIAL, SPECIAL))
     a = np.concatenate([a, RNG.standard_normal(20_000) * 1e4, RNG.integers(-50, 50, 5000)]).astype(dtype)
@@ -142,10 +195,17 @@ def test_binary_float_functions_are_numpys(word, truth, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("word, truth", [
-    ("floor", np.floor), ("ceil", np.ceil), ("truncate", np.trunc), ("round", np.round), ("absolute", np.abs),
-    ("sign", np.sign),
-])
+@pytest.mark.parametrize(
+    "word, truth",
+    [
+        ("floor", np.floor),
+        ("ceil", np.ceil),
+        ("truncate", np.trunc),
+        ("round", np.round),
+        ("absolute", np.abs),
+        ("sign", np.sign),
+    ],
+)
 def test_rounding_is_numpys(word, truth, dtype):
     x = np.concatenate([SPECIAL, [1.5, 2.5, -0.5, -1.5, 1e30], RNG.standard_normal(1000) * 10]).astype(dtype)
     np.testing.assert_array_equal(elementwise(f"{word}_{dtype}", x), truth(x))
@@ -162,8 +222,12 @@ def test_integer_functions_are_numpys(dtype):
     b[::2] = RNG.integers(0, 5, 2000).astype(dtype)
     a[:40], b[:20], b[20:40] = limits.min, 0, np.array(-1).astype(dtype)
     with np.errstate(all="ignore"):
-        for word, truth in (("floor_divide", np.floor_divide), ("modulo", np.mod), ("maximum", np.maximum),
-                            ("minimum", np.minimum)):
+        for word, truth in (
+            ("floor_divide", np.floor_divide),
+            ("modulo", np.mod),
+            ("maximum", np.maximum),
+            ("minimum", np.minimum),
+        ):
             np.testing.assert_array_equal(elementwise(f"{word}_{dtype}", a, b), truth(a, b), err_msg=word)
         for word, truth in (("sign", np.sign), ("absolute", np.abs)):
             np.testing.assert_array_equal(elementwise(f"{word}_{dtype}", a), truth(a), err_msg=word)

@@ -72,16 +72,27 @@ def test_a_kernel_is_compiled_once_and_then_loaded(directory):
 
 
 def test_one_batch_may_name_a_kernel_twice(directory):
-    pairs = [("double", DOUBLE.format(factor=2)), ("double", DOUBLE.format(factor=3)), ("double", DOUBLE.format(factor=2))]
+    pairs = [
+        ("double", DOUBLE.format(factor=2)),
+        ("double", DOUBLE.format(factor=3)),
+        ("double", DOUBLE.format(factor=2)),
+    ]
     first, second, third = objects.compile_kernels(pairs)
     assert first == third != second
 
 
-@pytest.mark.parametrize("damage", [
-    lambda data: data[:-7], lambda data: data[:40], lambda data: b"", lambda data: b"something else entirely" * 9,
-    lambda data: data[:-100] + bytes([data[-100] ^ 1]) + data[-99:],
-    lambda data: data[:25] + bytes([data[25] ^ 255]) + data[26:],
-], ids=["truncated", "headless", "empty", "foreign", "a flipped bit", "a changed checksum"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[:-7],
+        lambda data: data[:40],
+        lambda data: b"",
+        lambda data: b"something else entirely" * 9,
+        lambda data: data[:-100] + bytes([data[-100] ^ 1]) + data[-99:],
+        lambda data: data[:25] + bytes([data[25] ^ 255]) + data[26:],
+    ],
+    ids=["truncated", "headless", "empty", "foreign", "a flipped bit", "a changed checksum"],
+)
 def test_a_damaged_entry_is_replaced(directory, damage):
     run()
     path = entry(directory)
@@ -168,6 +179,7 @@ def test_a_home_that_cannot_be_written_means_memory_only(directory, tmp_path):
 def test_a_full_disk_means_memory_only(directory, monkeypatch):
     def full(*_arguments):
         raise OSError(28, "No space left on device")
+
     monkeypatch.setattr(os, "fsync", full)
     with pytest.warns(RuntimeWarning, match="No space left"):
         run(8)
@@ -203,7 +215,7 @@ def kernel(thread, threads, args):
     if code[:4] == b"\x7fELF":
         assert "erfc" in symbols.undefined(code, "special")
         with pytest.raises(ValueError, match="malformed"):
-            symbols.undefined(code[:len(code) // 3], "special")
+            symbols.undefined(code[: len(code) // 3], "special")
     with pytest.raises(RuntimeError, match="no_such_function_anywhere, which no loaded library provides"):
         symbols.provide("special", {"erfc", "no_such_function_anywhere"})
 
@@ -222,25 +234,32 @@ def script(directory, text: str) -> list[str]:
         import ctypes, os, sys, time
         import numpy as np
         from symgraph.backends.cpu import objects
-        objects.set_cache_directory(%r)
-        SOURCE = %r
+        objects.set_cache_directory(DIRECTORY)
+        SOURCE = TEXT
         NATIVE = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
         def check(factor):
             x = np.arange(5, dtype=np.float32)
             arguments = np.array([5, x.ctypes.data])
             NATIVE(objects.compile_kernel(SOURCE.format(factor=factor), "double"))(0, 1, arguments.ctypes.data)
             assert x.tolist() == [factor * i for i in range(5)]
-    """ % (str(directory), DOUBLE)
-    return [sys.executable, "-c", textwrap.dedent(program) + textwrap.dedent(text)]
+    """
+    program = textwrap.dedent(program).replace("DIRECTORY", repr(str(directory))).replace("TEXT", repr(DOUBLE))
+    return [sys.executable, "-c", program + textwrap.dedent(text)]
 
 
 def test_a_warm_process_does_not_import_numba(directory):
     run(2)
-    subprocess.run(script(directory, """
+    subprocess.run(
+        script(
+            directory,
+            """
         check(2)
         assert objects.statistics == {"compiled": 0, "loaded": 1}, objects.statistics
         assert "numba" not in sys.modules
-    """), check=True)
+    """,
+        ),
+        check=True,
+    )
 
 
 def test_five_processes_at_once(directory):
@@ -252,13 +271,20 @@ def test_five_processes_at_once(directory):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="SIGKILL is POSIX")
 def test_a_process_killed_in_the_middle_of_writing_leaves_no_trace_that_matters(directory):
-    process = subprocess.Popen(script(directory, """
+    process = subprocess.Popen(
+        script(
+            directory,
+            """
         def stop(handle):
             print("writing", flush=True)
             time.sleep(60)
         objects.os.fsync = stop
         check(2)
-    """), stdout=subprocess.PIPE, text=True)
+    """,
+        ),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout.readline().strip() == "writing"
     process.kill()
     process.wait()

@@ -69,7 +69,11 @@ def run(made: Pool, rows: np.ndarray, threads: int | None = None) -> None:
 def test_shared_rows_run_on_every_thread_and_lone_rows_on_one(kernels, four, threads):
     shared, alone = np.zeros(8, np.int64), np.zeros(8, np.int64)
     first, second = table(shared), table(alone)
-    run(four, tape(row(kernels["who"], first.ctypes.data, SHARED), row(kernels["who"], second.ctypes.data, ALONE)), threads)
+    run(
+        four,
+        tape(row(kernels["who"], first.ctypes.data, SHARED), row(kernels["who"], second.ctypes.data, ALONE)),
+        threads,
+    )
     assert shared.tolist() == [threads] * threads + [0] * (8 - threads)
     assert alone.tolist() == [1] + [0] * 7
 
@@ -79,8 +83,12 @@ def test_barriers_order_what_threads_read_of_each_other(kernels, four, threads):
     n = 61
     x, y = np.zeros(n, np.int64), np.zeros(n, np.int64)
     add_x, sum_y, add_y, sum_x = table(n, x, 1), table(n, x, y), table(n, y, 1), table(n, y, x)
-    rows = tape(*[row(kernels[name], args.ctypes.data) for name, args in
-                  (("add", add_x), ("sum", sum_y), ("add", add_y), ("sum", sum_x))])
+    rows = tape(
+        *[
+            row(kernels[name], args.ctypes.data)
+            for name, args in (("add", add_x), ("sum", sum_y), ("add", add_y), ("sum", sum_x))
+        ]
+    )
     for _ in range(200):
         x[:] = np.arange(n)
         run(four, rows, threads)
@@ -95,8 +103,11 @@ def test_a_loop_patches_and_restores_its_arguments(kernels, four, threads, count
     args = table(3, x, 1)
     before = args.copy()
     patches = np.array([[args.ctypes.data + 8, 24], [args.ctypes.data + 16, 10]], np.int64)
-    rows = tape(row(count=count, rows=1, patches=patches.ctypes.data, patch_count=2),
-                row(kernels["add"], args.ctypes.data, barrier=0), row(kernels["add"], args.ctypes.data))
+    rows = tape(
+        row(count=count, rows=1, patches=patches.ctypes.data, patch_count=2),
+        row(kernels["add"], args.ctypes.data, barrier=0),
+        row(kernels["add"], args.ctypes.data),
+    )
     for repeat in (1, 2, 3):
         run(four, rows, threads)
         expected = np.zeros((10, 3), np.int64)
@@ -114,11 +125,14 @@ def test_loops_nest_and_may_be_skipped_inside(kernels, four, threads):
     inner, outer = np.array([[address, 16]], np.int64), np.array([[address, 80]], np.int64)
     other = np.zeros(3, np.int64)
     skipped, outside = table(3, other, 1), table(3, other, 7)
-    rows = tape(row(count=4, rows=4, patches=outer.ctypes.data, patch_count=1),
-                row(count=5, rows=1, patches=inner.ctypes.data, patch_count=1),
-                row(kernels["add"], args.ctypes.data),
-                row(count=0, rows=1), row(kernels["add"], skipped.ctypes.data),
-                row(kernels["add"], outside.ctypes.data))
+    rows = tape(
+        row(count=4, rows=4, patches=outer.ctypes.data, patch_count=1),
+        row(count=5, rows=1, patches=inner.ctypes.data, patch_count=1),
+        row(kernels["add"], args.ctypes.data),
+        row(count=0, rows=1),
+        row(kernels["add"], skipped.ctypes.data),
+        row(kernels["add"], outside.ctypes.data),
+    )
     run(four, rows, threads)
     assert (x == 1).all() and (other == 7).all() and args[1] == x.ctypes.data
 
@@ -129,7 +143,9 @@ def test_a_recurrence_steps_through_time(kernels, four):
     x[0] = 1
     args = np.array([4, x.ctypes.data, x.ctypes.data + 32], np.int64)
     patches = np.array([[args.ctypes.data + 8, 32], [args.ctypes.data + 16, 32]], np.int64)
-    rows = tape(row(count=11, rows=1, patches=patches.ctypes.data, patch_count=2), row(kernels["sum"], args.ctypes.data))
+    rows = tape(
+        row(count=11, rows=1, patches=patches.ctypes.data, patch_count=2), row(kernels["sum"], args.ctypes.data)
+    )
     for _ in range(50):
         x[1:] = -1
         run(four, rows)
@@ -170,6 +186,7 @@ def test_many_python_threads_may_call(kernels, four):
     def many(job):
         for _ in range(100):
             job()
+
     callers = [threading.Thread(target=many, args=(job,)) for job in jobs * 2]
     for caller in callers:
         caller.start()
@@ -263,8 +280,10 @@ def test_the_interpreter_ends_with_a_pool_open():
 
 
 def test_idle_workers_use_no_processor_time():
-    text = ("import time; from symgraph.backends.cpu.pool import Pool; made = Pool(4); made.run(0, 0); time.sleep(0.2); "
-            "start = time.process_time(); time.sleep(0.5); assert time.process_time() - start < 0.2")
+    text = (
+        "import time; from symgraph.backends.cpu.pool import Pool; made = Pool(4); made.run(0, 0); time.sleep(0.2); "
+        "start = time.process_time(); time.sleep(0.5); assert time.process_time() - start < 0.2"
+    )
     subprocess.run([sys.executable, "-c", text], check=True, timeout=60)
 
 

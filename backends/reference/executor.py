@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from symgraph.backends.reference.table import ELEMENTWISE, LOWERINGS, REDUCTIONS
 from symgraph.compiler.program import CONSTANT, INPUT, OUTPUT, VARIABLE, Program, Step, View
 from symgraph.graph.node import Attributes
 from symgraph.graph.type import Atom, Dim, evaluate, numpy_dtype
-from symgraph.ops.fused import Expression, fused, fused_reduce
+from symgraph.ops.fused import Expression
 from symgraph.runtime import state
 from symgraph.runtime.executor import HostMemory
 
@@ -89,14 +90,8 @@ def run_steps(steps: Sequence[Step], memory: Sequence[np.ndarray], sizes: dict[A
         arrays = [window(view, memory, sizes) for view in step.inputs]
         attrs = concrete(step.attrs, sizes)
         try:
-            if step.op is fused:
-                results = evaluate_expression(attrs["expression"], attrs["shape"], arrays, sizes)
-            elif step.op is fused_reduce:
-                (value,) = evaluate_expression(attrs["expression"], attrs["shape"], arrays, sizes)
-                results = (REDUCTIONS[attrs["reduce"]](value, attrs["axes"], attrs["keepdims"]),)
-            else:
-                results = LOWERINGS.table[step.name].emit(attrs, *arrays)
-                results = results if isinstance(results, tuple) else (results,)
+            results = LOWERINGS.table[step.name].emit(attrs, *arrays)
+            results = results if isinstance(results, tuple) else (results,)
         except IndexError as error:
             raise IndexError(f"{step.name} (made at {step.source}): {error}") from error
         for view, result in zip(step.outputs, results, strict=True):
@@ -109,26 +104,35 @@ def concrete(attrs: Mapping[str, Any], sizes: Mapping[Atom, int]) -> dict[str, A
     def value(item: Any) -> Any:
         if isinstance(item, Dim):
             return evaluate(item, sizes)
-        if isinstance(item, Attributes):
-            return item
+        if isinstance(item, Expression):
+            instructions = tuple(
+                replace(each, attrs=Attributes(concrete(each.attrs, sizes))) for each in item.instructions
+            )
+            return replace(item, instructions=instructions)
         return tuple(map(value, item)) if type(item) is tuple else item
 
     return {name: value(item) for name, item in attrs.items()}
 
 
-def evaluate_expression(
-    expression: Expression, shape: tuple[int, ...], arrays: Sequence[np.ndarray], sizes: Mapping[Atom, int]
-) -> tuple[np.ndarray, ...]:
+@LOWERINGS.register("fused", strided=True)
+def fused(attrs: Mapping[str, Any], *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     """Compute an expression at every place of a shape."""
+    expression: Expression = attrs["expression"]
     values: list[Any] = list(arrays)
     for instruction in expression.instructions:
         if instruction.op == "constant":
             values.append(instruction.attrs["value"].value)
             continue
         arguments = [values[number] for number in instruction.arguments]
-        attrs = concrete(instruction.attrs, sizes)
-        values.append(evaluate_elementwise(instruction.op, attrs, tuple(arguments), instruction.dtype))
-    return tuple(np.broadcast_to(values[number], shape) for number in expression.results)
+        values.append(evaluate_elementwise(instruction.op, instruction.attrs, tuple(arguments), instruction.dtype))
+    return tuple(np.broadcast_to(values[number], attrs["shape"]) for number in expression.results)
+
+
+@LOWERINGS.register("fused_reduce", strided=True)
+def fused_reduce(attrs: Mapping[str, Any], *arrays: np.ndarray) -> np.ndarray:
+    """Compute an expression and reduce it."""
+    (value,) = fused(attrs, *arrays)
+    return REDUCTIONS[attrs["reduce"]](value, attrs["axes"], attrs["keepdims"])
 
 
 def evaluate_elementwise(

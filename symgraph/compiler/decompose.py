@@ -42,7 +42,7 @@ def decompose(graph: Graph, lowerings: Lowerings) -> Graph:
                 )
             made = op.decompose(*node.inputs, **node.attrs)
             return rewrite([made], rule, stop=set(node.inputs))[made]
-        if op.kind == "general" and isinstance(node.type, TensorType):
+        if op.kind in ("general", "reduction") and isinstance(node.type, TensorType):
             wide = lowerings.computes_in(op, node.dtype)
             if wide != node.dtype:
                 widened = [cast(read, wide) if read.dtype == node.dtype else read for read in node.inputs]

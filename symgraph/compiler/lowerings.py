@@ -76,6 +76,5 @@ class Lowerings:
     def computes_in(self, op: Op, dtype: str) -> str:
         """Return the element type in which an operation on this type is computed."""
         entry = self.table.get(op.name)
-        if entry is None or entry.dtypes is None or dtype in entry.dtypes or not dtype.endswith("float16"):
-            return dtype
-        return "float32"
+        known = entry.dtypes if entry is not None else self.dtypes
+        return dtype if known is None or dtype in known or not dtype.endswith("float16") else "float32"

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symgraph.backends.cpu.table import REDUCTIONS, Arguments, KernelCall, compute_type, converter, kernel_source, register
+from symgraph.backends.cpu.table import (
+    REDUCTIONS,
+    Arguments,
+    KernelCall,
+    compute_type,
+    converter,
+    kernel_source,
+    register,
+)
 from symgraph.compiler.program import Buffer, Step
 from symgraph.graph.type import is_float, numpy_dtype, size_of
 

@@ -316,7 +316,7 @@ class Layer(NodeAccess):
             found += entry["losses"]
         for layer in self._layers:
             found += layer.losses
-        return _unique(found)
+        return distinct(found)
 
     @property
     def updates(self) -> list:
@@ -328,7 +328,7 @@ class Layer(NodeAccess):
             found += _active(entry["updates"])
         for layer in self._layers:
             found += layer.updates
-        return _unique(found)
+        return distinct(found)
 
     @property
     def metrics(self) -> list:
@@ -554,6 +554,15 @@ def as_updates(updates: Any) -> list:
 def _active(updates: list) -> list:
     """The updates of layers that are not frozen."""
     return [update for layer, update in updates if layer.trainable or layer.stateful]
+
+
+def distinct(items: list) -> list:
+    """Losses or updates, each computation once: a second call on the same tensor adds the same ones again."""
+    kept: dict[Any, Any] = {}
+    for item in items:
+        parts = item if isinstance(item, tuple) else (item,)
+        kept.setdefault(tuple(getattr(part, "node", part) for part in parts), item)
+    return list(kept.values())
 
 
 def mask_of(tensor: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from symgraph import backend as K
 from symgraph.engine.connectivity import Node
 from symgraph.engine.input_layer import InputLayer
-from symgraph.engine.layer import Layer, _active, _contains, _unique, mask_of
+from symgraph.engine.layer import Layer, _active, _contains, _unique, distinct, mask_of
 from symgraph.utils.generic_utils import has_arg, is_all_none, to_list, unpack_singleton
 
 __all__ = ["Network", "map_graph"]
@@ -274,12 +274,12 @@ class Network(Layer):
         """The updates of the layers, for the calls that belong to this network."""
         if not self.trainable and not self.stateful:
             return []
-        return _unique(self._gathered("updates") + _active(self._updates))
+        return distinct(self._gathered("updates") + _active(self._updates))
 
     @property
     def losses(self) -> list:
         """The losses that layers added, for the calls that belong to this network."""
-        return _unique(self._gathered("losses") + self._losses)
+        return distinct(self._gathered("losses") + self._losses)
 
     @property
     def uses_learning_phase(self) -> bool:

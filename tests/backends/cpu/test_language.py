@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 
+import llvmlite.binding
 import ml_dtypes
 import numpy as np
 import pytest
@@ -188,8 +189,8 @@ def kernel(thread, threads, args):
     y[0] = total
     y[1] = greatest
 """
-    text = build.assembly(source, "reduce")
-    assert re.search(VECTOR[platform.machine()], text)
+    if llvmlite.binding.llvm_version_info[0] >= 18:  # older ones do not know a maximum that keeps NaN as a reduction
+        assert re.search(VECTOR[platform.machine()], build.assembly(source, "reduce"))
     x, y = np.random.default_rng(0).standard_normal(1001).astype(np.float32), np.zeros(2, np.float32)
     call(source, len(x), x, y)
     np.testing.assert_allclose(y, [x.sum(dtype=float), x.max()], rtol=1e-5)

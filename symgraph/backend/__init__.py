@@ -9,6 +9,7 @@
 
 from symgraph import config
 from symgraph.backend.control import *  # noqa: F403
+from symgraph.backend.conv import *  # noqa: F403
 from symgraph.backend.creation import *  # noqa: F403
 from symgraph.backend.linalg import *  # noqa: F403
 from symgraph.backend.math import *  # noqa: F403
@@ -16,6 +17,7 @@ from symgraph.backend.nn import *  # noqa: F403
 from symgraph.backend.random import *  # noqa: F403
 from symgraph.backend.reduction import *  # noqa: F403
 from symgraph.backend.shape import *  # noqa: F403
+from symgraph.backend.spatial import *  # noqa: F403
 from symgraph.config import (
     cast_to_floatx,
     epsilon,

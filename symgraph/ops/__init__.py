@@ -1,11 +1,13 @@
 """The operations: one declaration each, one file a family. Importing this package declares all of them."""
 
 from symgraph.ops import (  # noqa: F401
+    conv,
     elementwise,
     indexing,
     leaf,
     linalg,
     nn,
+    pool,
     random,
     reduction,
     scan,

@@ -106,17 +106,22 @@ def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[An
         texts: list[str] = []
         # Numba would parse, verify and optimise each module as it comes; here the text is kept and handled once.
         library.add_ir_module = lambda module: texts.append(str(relaxed(module)))
-        result = compiler.compile_extra(
-            typing,
-            target,
-            function,
-            (types.int64,) * 3,
-            types.void,
-            flags,
-            {},
-            library=library,
-            pipeline_class=_compiler(),
-        )
+        # Each name that is new to the target would make it read all its registries again, which hold no more now.
+        target.refresh = lambda: None
+        try:
+            result = compiler.compile_extra(
+                typing,
+                target,
+                function,
+                (types.int64,) * 3,
+                types.void,
+                flags,
+                {},
+                library=library,
+                pipeline_class=_compiler(),
+            )
+        finally:
+            del target.refresh
         entry = library.create_ir_module(symbol + "_entry")
         integer = ir.IntType(64)
         native = ir.Function(entry, ir.FunctionType(ir.VoidType(), [integer] * 3), symbol)

@@ -12,7 +12,8 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.datamodel import models
-from numba.core.extending import intrinsic, lower_builtin, register_model
+from numba.core.extending import lower_builtin, register_model
+from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
 from symgraph.backends.cpu.language import DTYPES
@@ -140,35 +141,58 @@ def _lower_setitem(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> 
     return context.get_dummy_value()
 
 
-def word(arity: int, name: str) -> Callable[[Callable[..., Any]], Any]:
-    """Make an intrinsic of ``arity`` arguments from ``rule(*types) -> (signature, emit(builder, context, *values))``.
+class Word:
+    """A name of the kernel language that Numba compiles: the same thing as an ``@intrinsic``, with less to look up.
 
-    Numba reads the number of arguments off the Python signature, so a function of the right arity is written out.
+    ``rule(*types)`` gives ``(signature, emit(builder, context, *values))``, or None where the types do not fit.
     """
 
-    def make(rule: Callable[..., Any]) -> Any:
-        names = ", ".join("abcdefghijklmnop"[:arity])
-        text = f"def {name}(typing_context{', ' if arity else ''}{names}):\n    return rule({names})\n"
-        namespace: dict[str, Any] = {"rule": lambda *given: _intrinsic_pair(rule, given)}
-        exec(text, namespace)
-        function = namespace[name]
-        function.__module__ = __name__
-        return intrinsic(function)
+    def __init__(self, name: str, arity: int, rule: Callable[..., Any]) -> None:
+        self.name, self.arity, self.rule = name, arity, rule
+        self.signatures: dict[Any, Any] = {}
+        self.implementations: dict[Any, Any] = {}
 
-    return make
+    def __call__(self, *_arguments: Any) -> Any:
+        raise TypeError(f"{self.name} is a word of compiled kernels; run_checked() runs a kernel in plain Python")
+
+    def typed(self, given: tuple[Any, ...]) -> Any:
+        """The signature for arguments of the types ``given``, or None."""
+        if given not in self.signatures:
+            answer = self.rule(*given) if len(given) == self.arity else None
+            self.signatures[given] = None if answer is None else answer[0]
+            if answer is not None and answer[0].args not in self.implementations:
+                self.implementations[answer[0].args] = _implementation(*answer)
+        return self.signatures[given]
 
 
-def _intrinsic_pair(rule: Callable[..., Any], given: tuple[Any, ...]) -> Any:
-    answer = rule(*given)
-    if answer is None:
-        return None
-    sig, emit = answer
-
-    def generate(context: Any, builder: ir.IRBuilder, _sig: Any, values: Any) -> Any:
+def _implementation(sig: Any, emit: Callable[..., Any]) -> Callable[..., Any]:
+    def implementation(context: Any, builder: ir.IRBuilder, _sig: Any, values: Any) -> Any:
         result = emit(builder, context, *values)
         return context.get_dummy_value() if result is None else result
 
-    return sig, generate
+    cpu_target.target_context.insert_func_defn([(implementation, implementation, sig.args)])
+    return implementation
+
+
+def word(arity: int, name: str) -> Callable[[Callable[..., Any]], Word]:
+    """Decorate a rule, making it a :class:`Word` that Numba knows."""
+
+    def make(rule: Callable[..., Any]) -> Word:
+        made = Word(name, arity, rule)
+
+        class Template(AbstractTemplate):
+            key = made
+
+            def generic(self, args: Any, kws: Any) -> Any:
+                return None if kws else made.typed(tuple(types.unliteral(one) for one in args))
+
+            def get_impl_key(self, sig: Any) -> Any:
+                return made.implementations[sig.args]
+
+        infer_global(made, types.Function(Template))
+        return made
+
+    return make
 
 
 def _address(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type = I64) -> ir.Value:

@@ -7,11 +7,12 @@ entry  name             meaning
 =====  ===============  ==============================================================================================
 0      kernel           address of a native function ``void(int64 thread, int64 threads, int64 args)``; 0 for a loop row
 1      args             address of its argument table
-2      mode             ``ALONE`` (0): thread 0 calls it as thread 0 of 1; ``SHARED`` (1): every thread calls it
+2      mode             ``ALONE`` (0): thread 0 calls it as thread 0 of 1; ``SHARED`` (1): every thread calls it;
+                        plus ``CHECKED`` (2): the tape ends after this row if the int64 at the address in entry 6 is not 0
 3      barrier          1: all threads wait for each other after this row, as a later row reads what it wrote elsewhere
 4      count            loop row: number of iterations, 0 skips the body
 5      rows             loop row: number of rows of its body, which follow it
-6      patches          loop row: address of pairs ``(address of an int64, increment)``, or 0
+6      patches          loop row: address of pairs ``(address of an int64, increment)``, or 0; ``CHECKED`` row: see mode
 7      patch_count      loop row: number of pairs
 =====  ===============  ==============================================================================================
 
@@ -39,9 +40,9 @@ import numpy as np
 
 from symgraph.backends.cpu import objects, symbols
 
-__all__ = ["ALONE", "DEPTH", "ROW", "SHARED", "Pool", "row"]
+__all__ = ["ALONE", "CHECKED", "DEPTH", "ROW", "SHARED", "Pool", "row"]
 
-ALONE, SHARED = 0, 1
+ALONE, SHARED, CHECKED = 0, 1, 2
 ROW = 8
 DEPTH = 12
 
@@ -98,12 +99,19 @@ def walk(thread, threads, context):
             index += 1
             kernel = load(entry, 0)
             if kernel != 0:
-                if load(entry, 2) != 0:
+                mode = load(entry, 2)
+                if mode & 1 != 0:
                     call_kernel(kernel, thread, threads, load(entry, 1))
                 elif thread == 0:
                     call_kernel(kernel, 0, 1, load(entry, 1))
-                if threads > 1 and load(entry, 3) != 0 and index < end:
+                if threads > 1 and (mode >= 2 or load(entry, 3) != 0 and index < end):
 {row_barrier}
+                if mode >= 2:
+                    stopped = load(load(entry, 6), 0)
+                    if threads > 1:
+{stop_barrier}
+                    if stopped != 0:
+                        return
             elif load(entry, 4) > 0:
                 store(stack, 3 * depth, index - 1)
                 store(stack, 3 * depth + 1, load(entry, 4))
@@ -207,6 +215,7 @@ def _sources() -> list[tuple[str, str]]:
 
     walk = _WALK_SOURCE.format(
         row_barrier=barrier(20, ""),
+        stop_barrier=barrier(24, ""),
         loop_barrier=barrier(16, _PATCH.format(indent=" " * 20)),
         loop_patch=_PATCH.format(indent=" " * 16),
         **numbers,

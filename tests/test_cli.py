@@ -222,4 +222,4 @@ def test_demo_that_learned_too_little_leaves_with_1():
     pytest.importorskip("sklearn")
     done = command("demo", "--quiet", "--epochs", "1", KERAS_BACKEND="numba")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "not above 0.97" in done.stdout
+    assert "That is not above 0.97" in done.stdout

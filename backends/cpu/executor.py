@@ -16,7 +16,7 @@ import numpy as np
 from symgraph import config
 from symgraph.backends.cpu import lower  # noqa: F401  fills the table
 from symgraph.backends.cpu import blas, objects
-from symgraph.backends.cpu.pool import ALONE, ROW, SHARED, Pool, row
+from symgraph.backends.cpu.pool import ALONE, CHECKED, ROW, SHARED, Pool, row
 from symgraph.backends.cpu.table import LOWERINGS, Address, Bits, KernelCall, Status
 from symgraph.compiler.program import CONSTANT, INPUT, OUTPUT, VARIABLE, Program, Step
 from symgraph.graph.type import Atom, Dim, DimLike, numpy_dtype, source, substitute, symbols
@@ -41,18 +41,17 @@ class NumbaExecutor(HostMemory):
         self.lock = threading.Lock()
         self.arena = np.empty(0, np.uint8)
         self.generation = 0
-        self._pool: Pool | None = None
+        self.pool: Pool | None = None
 
-    @property
-    def pool(self) -> Pool:
-        """The threads, started when first needed and again when their number is changed."""
+    def threads(self) -> Pool:
+        """Return the threads, started when first needed and again when their number has been changed."""
         wanted = config.threads()
-        if self._pool is None or self._pool.threads != wanted:
-            if self._pool is not None:
-                self._pool.close()
-            self._pool = Pool(wanted)
+        if self.pool is None or self.pool.threads != wanted:
+            if self.pool is not None:
+                self.pool.close()
+            self.pool = Pool(wanted)
             self.generation += 1
-        return self._pool
+        return self.pool
 
     def reserve(self, nbytes: int) -> None:
         """Make the arena at least this large. All programs share it: only one runs at a time."""
@@ -92,6 +91,7 @@ class NumbaRunner:
         addresses = objects.compile_kernels([(name, text) for text, name in kernels])
         self.kernels = dict(zip(kernels, addresses, strict=True))
         self.uses_blas = any(call.calls_blas for call in calls)
+        self.may_end_early = any(each.step is not None and each.step.op.checks for each in _walk(self.rows))
         self.constants = [
             _constant_memory(buffer.constant.value) if buffer.constant is not None else None
             for buffer in program.buffers
@@ -240,6 +240,7 @@ class BoundProgram:
         self.status = np.zeros(2, np.int64)
         self.nbytes = [values[runner.number(buffer.nbytes)] for buffer in program.buffers]
         self._lay_out()
+        self.executor.threads()
         self.generation = self.epoch = -1
         self.outputs = [
             (view.buffer, tuple(values[runner.number(dim)] for dim in view.shape), numpy_dtype(view.dtype))
@@ -268,7 +269,7 @@ class BoundProgram:
         """Fill in addresses: the arena, variables or the threads have changed since the last call."""
         runner, executor, program = self.runner, self.executor, self.runner.program
         executor.reserve(self.arena_bytes)
-        pool = executor.pool
+        pool = executor.threads()
         base = executor.arena.__array_interface__["data"][0]
         addresses = np.zeros(len(program.buffers) + 2, np.int64)  # the last two: status words, no buffer
         addresses[-2] = self.status.ctypes.data
@@ -340,7 +341,10 @@ class BoundProgram:
                     shared = each.call.shared and values[runner.number(each.call.work)] >= LEAST_SHARED_CALL
                     address = runner.kernels[each.call.source, each.call.name]
                     mode = SHARED if shared and threads > 1 else ALONE
-                    tape.append(row(address, table + 8 * each.first, mode=mode, barrier=1))
+                    status = 0
+                    if each.step is not None and each.step.op.checks:
+                        mode, status = mode + CHECKED, self.status.ctypes.data
+                    tape.append(row(address, table + 8 * each.first, mode=mode, barrier=1, patches=status))
                     continue
                 pairs = [
                     (table + 8 * entry, values[runner.number(runner.increment(each, entry))])
@@ -358,7 +362,7 @@ class BoundProgram:
                     patch_count=len(pairs),
                 )
 
-        guards = blas.guard_rows() if runner.uses_blas else None
+        guards = blas.guard_rows() if runner.uses_blas and not runner.may_end_early else None
         if guards:
             tape.append(list(guards[0]))
         write(runner.rows)
@@ -368,11 +372,13 @@ class BoundProgram:
         self.threads = threads
         self.tape = np.array(tape, np.int64).reshape(-1, ROW)
         self.run = pool.prepare(self.tape.ctypes.data, len(tape), threads) if tape else _nothing
+        if runner.uses_blas and runner.may_end_early:
+            self.run = _guarded(self.run)
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         executor = self.executor
         with executor.lock:
-            if self.epoch != state.epoch or self.generation != executor.generation or executor.pool.forked:
+            if self.epoch != state.epoch or self.generation != executor.generation or executor.pool.forked:  # type: ignore[union-attr]
                 self._prepare()
             table = self.table
             for position, window in self.staged:
@@ -391,16 +397,16 @@ class BoundProgram:
         return results
 
     def _prepare(self) -> None:
-        pool = self.executor.pool
-        if pool.forked:
-            pool.revive()
+        self.executor.threads().revive()
         self._place()
         if self.epoch != state.epoch:  # moving variables here has moved the epoch
             self._place()
 
     def _complain(self) -> None:
+        """Raise the error of a kernel that met a bad value, and make the program ready to run again."""
         value = int(self.status[1])
         self.status[...] = 0
+        self.generation = -1  # a loop that was cut short has left its table in the middle
         for each in _walk(self.runner.rows):
             if each.call is not None and each.call.fails and each.step is not None:
                 rows = self.values[self.runner.number(each.step.inputs[0].shape[0])]
@@ -410,6 +416,19 @@ class BoundProgram:
 
 def _nothing() -> None:
     """Run an empty tape."""
+
+
+def _guarded(run: Callable[[], None]) -> Callable[[], None]:
+    """Hold BLAS to one thread from outside, for a tape that may end before its last row."""
+
+    def guarded() -> None:
+        blas.enter()
+        try:
+            run()
+        finally:
+            blas.leave()
+
+    return guarded
 
 
 def _relax_barriers(tape: list[list[int]]) -> None:

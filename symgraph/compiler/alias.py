@@ -44,6 +44,11 @@ def _alias_steps(program: Program, steps: Sequence[Step]) -> tuple[list[Step], d
     return result, redirected
 
 
+def _checks(step: Step) -> bool:
+    """Return whether a step may refuse its input."""
+    return step.op.checks or (step.loop is not None and any(map(_checks, step.loop.steps)))
+
+
 def is_copy(step: Step) -> bool:
     """Return whether a step does nothing but copy."""
     return step.op is fused and not step.attrs["expression"].instructions and len(step.outputs) == 1
@@ -81,6 +86,8 @@ def _redirectable(program: Program, steps: Sequence[Step], position: int) -> int
             return None
     if program.buffers[target.buffer].kind in (INPUT, CONSTANT):
         return None
+    if program.buffers[target.buffer].kind == VARIABLE and any(map(_checks, steps[writers[0] :])):
+        return None  # an error must leave variables as they are
     # Later steps must not write the destination again while the value is still read through it.
     for step in steps[position + 1 :]:
         overwrites = any(v.buffer == target.buffer and v.offset == target.offset for v in step.outputs)

@@ -23,7 +23,7 @@ def _infer_gather(x: TensorType, indices: TensorType) -> TensorType:
     return TensorType(x.dtype, (*indices.shape, *x.shape[1:]))
 
 
-@define("gather", infer=_infer_gather, reads=("indices",))
+@define("gather", infer=_infer_gather, reads=("indices",), checks=True)
 def gather(node, grad):
     """x[indices] along the first axis. An index out of range is an error on the CPU executors; negative ones count
     from the end."""

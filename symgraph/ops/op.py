@@ -46,6 +46,7 @@ class Op:
         decompose: builds the same result from simpler operations, or None.
         view: for views: the strided view of the result, given that of the input (see `symgraph.compiler.program`).
         has_gradient: False where asking for a gradient is an error.
+        checks: True where it refuses bad values (an index out of range): no variable is written before it.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Op:
         decompose: Callable[..., Node] | None = None,
         view: Callable[..., Any] | None = None,
         has_gradient: bool = True,
+        checks: bool = False,
         documentation: str | None = None,
     ) -> None:
         if name in REGISTRY:
@@ -66,7 +68,7 @@ class Op:
         if kind not in KINDS:
             raise ValueError(f"operation {name!r}: kind {kind!r} is not one of {KINDS}")
         self.name, self.infer, self.kind, self.reads, self.gradient = name, infer, kind, reads, gradient
-        self.decompose, self.view, self.has_gradient = decompose, view, has_gradient
+        self.decompose, self.view, self.has_gradient, self.checks = decompose, view, has_gradient, checks
         self.__doc__ = documentation
         REGISTRY[name] = self
 

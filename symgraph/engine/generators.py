@@ -149,7 +149,8 @@ class GeneratorSource:
             yield batch
 
     def _checked(self, batches: Iterator[Any]) -> Iterator[Any]:
-        yield from batches
+        for batch in batches:  # no `yield from`: the end of an epoch must not close the user's generator
+            yield batch  # noqa: UP028
         raise ValueError(
             "The generator ended before an epoch was complete. It must give at least `steps * epochs` batches: let it "
             "loop for ever, or ask for fewer steps."

@@ -91,6 +91,7 @@ def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epo
     hooks.on_train_begin()
     for epoch in range(initial_epoch, epochs):
         model.reset_metrics()
+        model._metrics_in_use = True
         hooks.on_epoch_begin(epoch)
         values = run_pass(function, source.epoch(), names, begin, end, stopped)
         logs = dict(zip(names, values))
@@ -120,6 +121,7 @@ def evaluate(model: Any, function: Callable, source: Any, *, verbose: int = 0, c
              params: dict | None = None) -> list[float]:
     """`[loss, metrics...]` over all batches of a source."""
     model.reset_metrics()
+    model._metrics_in_use = True
     hooks = CallbackList(list(callbacks or []))
     hooks.set_model(model._callback_model())
     hooks.set_params(params or {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,7 @@ class Model(Network):
         self._collected_trainable_weights = list(self.trainable_weights)
         self._collected_flags = self._trainable_flags()
         self._functions: dict = {}
+        self._metrics_in_use = False
 
     @property
     def _compiled(self) -> Objective:
@@ -107,6 +109,7 @@ class Model(Network):
 
     def reset_metrics(self) -> None:
         """Set the metrics back to their start."""
+        self._metrics_in_use = False
         self._compiled.reset()
 
     @property
@@ -292,9 +295,10 @@ class Model(Network):
         batch_size = self._batch_size(batch_size)
         inputs, targets, weights = self._standardize_user_data(x, y, sample_weight, class_weight)
         validate, held_out = None, None
+        opened = ExitStack()
         if validation_data is not None:
             validate, held_out, count = self._validation(validation_data, batch_size, validation_steps, max_queue_size,
-                                                         workers)
+                                                         workers, opened)
         elif validation_split and 0.0 < validation_split < 1.0:
             samples = check_lengths([("input", inputs)]) or 0
             split = int(samples * (1.0 - validation_split))
@@ -316,9 +320,10 @@ class Model(Network):
                   "samples": None if steps_per_epoch else source.samples, "verbose": verbose,
                   "do_validation": validate is not None, "metrics": self._reported_names(validate is not None),
                   "validation_samples": count}
-        return loop.fit(self, self._function("train", weighted), source, epochs=epochs, initial_epoch=initial_epoch,
-                        verbose=verbose, callbacks=callbacks, validate=validate, validation_freq=validation_freq,
-                        params=params, validation_data=held_out)
+        with opened:
+            return loop.fit(self, self._function("train", weighted), source, epochs=epochs, initial_epoch=initial_epoch,
+                            verbose=verbose, callbacks=callbacks, validate=validate, validation_freq=validation_freq,
+                            params=params, validation_data=held_out)
 
     def _reported_names(self, with_validation: bool) -> list[str]:
         names = self.metrics_names
@@ -330,11 +335,12 @@ class Model(Network):
             if value is not None:
                 raise ValueError(f"`{name}` cannot be given with a generator or Sequence: its batches say it.")
 
-    def _validation(self, data: Any, batch_size: int | None, steps: int | None, max_queue_size: int, workers: int
-                    ) -> tuple[Callable, list | None, int | None]:
-        """What evaluates the validation data; the arrays; the number of samples."""
+    def _validation(self, data: Any, batch_size: int | None, steps: int | None, max_queue_size: int, workers: int,
+                    opened: ExitStack) -> tuple[Callable, list | None, int | None]:
+        """What evaluates the validation data; the arrays; the number of samples. `opened` closes what reads ahead."""
         if is_generator(data):
-            source = self._generator_source(data, steps, max_queue_size, workers, "validation_steps")
+            source = opened.enter_context(self._generator_source(data, steps, max_queue_size, workers,
+                                                                 "validation_steps"))
 
             def validate() -> list:
                 return self._evaluate_source(source)
@@ -443,6 +449,8 @@ class Model(Network):
 
     def _on_batch(self, mode: str, inputs: list, targets: list, weights: list, reset_metrics: bool) -> Any:
         weighted, fed = self._split_weights(weights)
+        if self._metrics_in_use:  # what `fit` or `evaluate` left
+            self.reset_metrics()
         values = self._function(mode, weighted)([*inputs, *targets, *fed])
         if reset_metrics:
             self.reset_metrics()
@@ -482,8 +490,11 @@ class Model(Network):
         source = self._generator_source(generator, steps_per_epoch, max_queue_size, workers, "steps_per_epoch",
                                         bool(shuffle), class_weight, use_multiprocessing=use_multiprocessing)
         validate, held_out = None, None
+        opened = ExitStack()
+        opened.enter_context(source)
         if validation_data is not None:
-            validate, held_out, _ = self._validation(validation_data, None, validation_steps, max_queue_size, workers)
+            validate, held_out, _ = self._validation(validation_data, None, validation_steps, max_queue_size, workers,
+                                                     opened)
         self._check_trainable_weights()
 
         def function(arrays: Any) -> list:
@@ -492,7 +503,7 @@ class Model(Network):
 
         params = {"epochs": epochs, "steps": source.batches, "samples": None, "verbose": verbose,
                   "do_validation": validate is not None, "metrics": self._reported_names(validate is not None)}
-        with source:
+        with opened:
             return loop.fit(self, function, source, epochs=epochs, initial_epoch=initial_epoch, verbose=verbose,
                             callbacks=callbacks, validate=validate, validation_freq=validation_freq, params=params,
                             validation_data=held_out)

@@ -48,7 +48,7 @@ _ROUTINES = ("sgemm", "dgemm", "sgemv", "dgemv")
 _ROW_MAJOR, _PLAIN, _TRANSPOSED = 101, 111, 112
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Library:
     """A BLAS: ``interface`` "c" or "fortran", bits of its integers, addresses of its routines, its thread setting."""
 
@@ -145,13 +145,18 @@ def describe() -> dict[str, Any]:
     }
 
 
+def outside_name(found: Library, routine: str) -> str:
+    """The symbol by which native code calls ``routine``: it says how, as libraries differ in their arguments."""
+    return f"symgraph_blas_{found.interface}{found.bits}_{routine}"
+
+
 def provide(name: str) -> bool:
     """Register the outside function ``name`` (``symgraph_blas_...``) with the linker; False for another name."""
     from symgraph.backends.cpu import symbols
 
     found = library()
-    addresses = {"symgraph_blas_" + routine: address for routine, address in found.routines.items()}
-    addresses |= {"symgraph_blas_get_threads": found.get_threads, "symgraph_blas_set_threads": found.set_threads}
+    routines = found.routines | {"get_threads": found.get_threads, "set_threads": found.set_threads}
+    addresses = {outside_name(found, routine): address for routine, address in routines.items()}
     if not addresses.get(name):
         return False
     symbols.register(name, addresses[name])

@@ -376,9 +376,9 @@ _namespace: dict[str, Any] = {}
 
 def native_namespace() -> dict[str, Any]:
     """A fresh copy of the globals of a kernel: every word of the language as a Numba intrinsic or type."""
-    if not _namespace:
-        from symgraph.backends.cpu import native_functions
+    from symgraph.backends.cpu import blas, native_functions
 
+    if not _namespace:
         for dtype in DTYPES:
             _namespace["pointer_" + dtype] = _pointer_word(dtype, False)
             _namespace["independent_" + dtype] = _pointer_word(dtype, True)
@@ -406,4 +406,4 @@ def native_namespace() -> dict[str, Any]:
         for name, arity in (("wait", 2), ("post", 3), ("yield", 0), ("sleep", 1)):
             _namespace["system_" + name] = external(name, arity)
         _namespace.update(native_functions.words())
-    return dict(_namespace)
+    return _namespace | blas.native_words()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.typing.templates import signature
 
-from symgraph.backends.cpu.blas import _PLAIN, _ROW_MAJOR, _TRANSPOSED, Library
+from symgraph.backends.cpu.blas import _PLAIN, _ROW_MAJOR, _TRANSPOSED, Library, outside_name
 from symgraph.backends.cpu.native import F32, F64, I8, I32, I64, Pointer, word
 
 __all__ = ["words"]
@@ -34,7 +35,7 @@ class _Caller:
         if self.library.interface == "fortran":
             values = [one if isinstance(one.type, ir.PointerType) else self._stored(builder, one) for one in values]
         kind = ir.FunctionType(ir.VoidType(), [one.type for one in values])
-        name = f"symgraph_blas_{self.letter}{routine}"
+        name = outside_name(self.library, self.letter + routine)
         builder.call(cgutils.get_or_insert_function(builder.module, kind, name), values)
 
     @staticmethod
@@ -123,6 +124,7 @@ def _rule(dtype: str, letters: str, emit: Any) -> Any:
     return rule
 
 
+@functools.cache
 def words(library: Library) -> dict[str, Any]:
     """Intrinsics for the matrix products, and for the library's thread setting where it has one."""
     found = {}
@@ -134,13 +136,13 @@ def words(library: Library) -> dict[str, Any]:
 
         def get(builder: ir.IRBuilder, context: Any) -> ir.Value:
             function = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(I32, []), "symgraph_blas_get_threads"
+                builder.module, ir.FunctionType(I32, []), outside_name(library, "get_threads")
             )
             return builder.sext(builder.call(function, []), I64)
 
         def put(builder: ir.IRBuilder, context: Any, number: ir.Value) -> None:
             kind = ir.FunctionType(ir.VoidType(), [I32])
-            function = cgutils.get_or_insert_function(builder.module, kind, "symgraph_blas_set_threads")
+            function = cgutils.get_or_insert_function(builder.module, kind, outside_name(library, "set_threads"))
             builder.call(function, [builder.trunc(number, I32)])
 
         found["blas_get_threads"] = word(0, "blas_get_threads")(lambda: (signature(types.int64), get))

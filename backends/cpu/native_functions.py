@@ -1,4 +1,4 @@
-"""The functions of :mod:`.mathematics` and :mod:`.blas` as native code.
+"""The functions of :mod:`.mathematics` as native code.
 
 Each formula of mathematics.py is traced once over :class:`Value` objects, whose operators write LLVM instructions,
 into an always-inlined function of the kernel's module.  No fast-math flags are put on those instructions:
@@ -16,7 +16,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.typing.templates import signature
 
-from symgraph.backends.cpu import blas, mathematics
+from symgraph.backends.cpu import mathematics
 from symgraph.backends.cpu.native import ACCESS_GROUP
 
 __all__ = ["PREFIX", "words"]
@@ -291,7 +291,5 @@ def _mathematical_word(name: str, function: mathematics.Function) -> Any:
 
 
 def words() -> dict[str, Callable[..., Any]]:
-    """Every function of mathematics.py and blas.py as a word of the native kernel language."""
-    found = {name: _mathematical_word(name, function) for name, function in mathematics.FUNCTIONS.items()}
-    found.update(blas.native_words())
-    return found
+    """Every function of mathematics.py as a word of the native kernel language."""
+    return {name: _mathematical_word(name, function) for name, function in mathematics.FUNCTIONS.items()}

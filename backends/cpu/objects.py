@@ -72,8 +72,6 @@ def _base_key() -> bytes:
     """Hash of all that kernels depend on apart from their own text."""
     import llvmlite.binding as llvm
 
-    from symgraph.backends.cpu import blas
-
     digest = hashlib.sha256(_MAGIC)
     folder = Path(__file__).parent
     for file in (
@@ -97,7 +95,6 @@ def _base_key() -> bytes:
         llvm.get_process_triple(),
         llvm.get_host_cpu_name(),
         features,
-        blas.convention(),
         platform.machine(),
         sys.byteorder,
     )
@@ -107,7 +104,10 @@ def _base_key() -> bytes:
 
 def kernel_key(source: str, name: str) -> str:
     """The hexadecimal key under which the kernel ``source`` named ``name`` is cached."""
-    return hashlib.sha256(_base_key() + name.encode() + b"\0" + source.encode()).hexdigest()
+    from symgraph.backends.cpu import blas
+
+    parts = (blas.convention(), name, source)
+    return hashlib.sha256(_base_key() + "\0".join(parts).encode()).hexdigest()
 
 
 def _symbol(name: str, key: str) -> str:

@@ -8,7 +8,7 @@ entry  name             meaning
 0      kernel           address of a native function ``void(int64 thread, int64 threads, int64 args)``; 0 for a loop row
 1      args             address of its argument table
 2      mode             ``ALONE`` (0): thread 0 calls it as thread 0 of 1; ``SHARED`` (1): every thread calls it;
-                        plus ``CHECKED`` (2): the tape ends after this row if the int64 at the address in entry 6 is not 0
+                        plus ``CHECKED`` (2): the tape ends after it if the int64 at the address in entry 6 is not 0
 3      barrier          1: all threads wait for each other after this row, as a later row reads what it wrote elsewhere
 4      count            loop row: number of iterations, 0 skips the body
 5      rows             loop row: number of rows of its body, which follow it

@@ -15,6 +15,8 @@ from symgraph import backend as K
 from symgraph import initializers
 from symgraph.engine.connectivity import NodeAccess, connect
 from symgraph.engine.input_spec import InputSpec
+from symgraph.graph.tensor import Variable
+from symgraph.ops import leaf
 from symgraph.ops.op import user_location
 from symgraph.utils.generic_utils import has_arg, is_all_none, parameter_names, to_list, to_snake_case, unpack_singleton
 
@@ -163,7 +165,7 @@ class Layer(NodeAccess):
         dtype = dtype or self.dtype or K.floatx()
         full_name = f"{self.name}/{name or f'weight_{len(self._trainable_weights + self._non_trainable_weights) + 1}'}:0"
         if _PROBING:
-            weight = K.placeholder(shape=shape, dtype=dtype, name=full_name)
+            weight = Variable(leaf.variable(shape, dtype), full_name)  # a variable without a value
         else:
             initializer = initializers.get(initializer if initializer is not None else "glorot_uniform")
             value = initializer(shape, dtype=dtype) if has_arg(initializer, "dtype", True) else initializer(shape)
@@ -519,7 +521,7 @@ class Layer(NodeAccess):
 
 
 # ---------------------------------------------------------------------------------------------- helpers
-#: True while shapes are inferred: weights are then placeholders, so that nothing is initialised or kept.
+#: True while shapes are inferred: weights then have no values, so that nothing is initialised or kept.
 _PROBING = False
 
 

@@ -58,7 +58,7 @@ def _draw(op: Any, shape: Any, dtype: str | None, seed: int | None) -> Node:
 
     dtype = dtype or config.floatx()
     stream = 0 if seed is not None else next(_STREAMS)
-    return op(random_step().node, seed=_seed(seed), stream=stream, shape=as_sizes(shape), dtype=dtype)
+    return ops.draw(op, random_step().node, seed=_seed(seed), stream=stream, shape=as_sizes(shape), dtype=dtype)
 
 
 def random_uniform(

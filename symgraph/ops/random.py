@@ -7,8 +7,12 @@ that is needed again in the backward pass can be computed again instead of store
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from symgraph.graph.node import Node
 from symgraph.graph.type import FLOATS, Shape, TensorType
-from symgraph.ops.op import ShapeError, declare
+from symgraph.ops.op import Op, ShapeError, declare
 
 
 def _infer(step: TensorType, seed: int, stream: int, shape: Shape, dtype: str) -> TensorType:
@@ -24,3 +28,24 @@ random_uniform = declare("random_uniform", kind="generator", infer=_infer)
 
 #: Standard normal: Box-Muller on the two words.
 random_normal = declare("random_normal", kind="generator", infer=_infer)
+
+_DRAWN: list[list[Node]] = []
+
+
+def draw(op: Op, step: Node, *, seed: int, stream: int, shape: Shape, dtype: str) -> Node:
+    """Return random numbers; the body of a loop that is being built gets to know of them (see `drawn_inside`)."""
+    node = op(step, seed=seed, stream=stream, shape=shape, dtype=dtype)
+    if _DRAWN:
+        _DRAWN[-1].append(node)
+    return node
+
+
+@contextmanager
+def drawn_inside() -> Iterator[list[Node]]:
+    """Collect the random nodes made within a block: inside a loop, each iteration must draw its own."""
+    nodes: list[Node] = []
+    _DRAWN.append(nodes)
+    try:
+        yield nodes
+    finally:
+        _DRAWN.pop()

@@ -22,6 +22,7 @@ from symgraph.ops import linalg, reduction
 from symgraph.ops.elementwise import add
 from symgraph.ops.leaf import placeholder
 from symgraph.ops.op import ShapeError, declare, define
+from symgraph.ops.random import draw, drawn_inside
 from symgraph.ops.shape import full, reshape, reverse
 
 
@@ -125,11 +126,12 @@ def scan_op(node, grads):
     results = [None if grad is None else replaced[grad] for grad in inner_grads]
     for_sequences, for_states, for_captured = body.split(results)
 
+    known = {*slices.values(), *(piece for piece, _ in sequence_grads)}
     outputs: list[Node] = [grad for grad in for_sequences if grad is not None]
     finish: list[Callable[[Callable[[Node], Node]], Node] | None] = []
     accumulators: list[tuple[Node, Node]] = []  # (state placeholder, its next value)
     for inner, grad in zip(body.captured, for_captured, strict=True):
-        finish.append(None if grad is None else _collect(inner, grad, outputs, accumulators))
+        finish.append(None if grad is None else _collect(inner, grad, known, outputs, accumulators))
 
     slice_of = {placeholder_node: saved[inner] for inner, placeholder_node in slices.items()}
     slice_of.update(dict(sequence_grads))
@@ -187,18 +189,19 @@ def _terms(node: Node) -> list[Node]:
 
 
 def _collect(
-    captured: Node, grad: Node, outputs: list[Node], accumulators: list[tuple[Node, Node]]
+    captured: Node, grad: Node, known: set[Node], outputs: list[Node], accumulators: list[tuple[Node, Node]]
 ) -> Callable[[Callable[[Node], Node]], Node]:
     """Arrange for the sum over iterations of the gradient of a captured value.
 
     Products and sums over the batch are left to one product or sum over all iterations; the rest is accumulated in a
     state of the backward loop. Returns a function that builds the total, given the stacked slices of inner values.
+    `known` are the slices of sequences; other values that are needed become outputs of the loop.
     """
     rest: list[Node] = []
     builders: list[Callable[[Callable[[Node], Node]], Node]] = []
 
     def wanted(value: Node) -> Node:
-        if value.op.name != "placeholder" and value not in outputs:
+        if value not in known and value not in outputs:
             outputs.append(value)
         return value
 
@@ -309,6 +312,17 @@ def build(
     return scan_op(*sequences.values(), *states.values(), *captured.values(), body=body, length=length)
 
 
+def _replacing(old: Node, new: Node) -> Callable[[Node, tuple[Node, ...]], Node]:
+    """Return the rewrite rule that puts one node in the place of another."""
+
+    def rule(node: Node, inputs: tuple[Node, ...]) -> Node:
+        if node is old:
+            return new
+        return node if inputs == node.inputs else node.op(*inputs, **node.attrs)
+
+    return rule
+
+
 def scan(
     step: Callable[[list[Node], list[Node]], tuple[Sequence[Node], Sequence[Node]]],
     sequences: Sequence[Node],
@@ -335,7 +349,15 @@ def scan(
         length = sequences[0].shape[0]
     slices = [placeholder(sequence.shape[1:], sequence.dtype) for sequence in sequences]
     states = [placeholder(state.shape, state.dtype) for state in initial]
-    next_states, outputs = step(slices, states)
+    with drawn_inside() as drawn:
+        next_states, outputs = step(slices, states)
+    for node in dict.fromkeys(drawn):  # one draw for all iterations, each reading its slice
+        attrs = {**node.attrs, "shape": (length, *node.shape)}
+        sequences = [*sequences, draw(node.op, node.inputs[0], **attrs)]
+        slices.append(placeholder(node.shape, node.dtype))
+        replaced = rewrite([*next_states, *outputs], _replacing(node, slices[-1]))
+        next_states = [replaced[each] for each in next_states]
+        outputs = [replaced[each] for each in outputs]
     if len(next_states) != len(states):
         raise ShapeError(f"the step returned {len(next_states)} states, but there are {len(states)}")
     node = build(

@@ -12,9 +12,9 @@ from typing import Any
 __version__ = "0.1.0"
 
 _MODULES = (
-    "activations", "applications", "autodiff", "backend", "backends", "callbacks", "compiler", "config", "constraints",
-    "datasets", "engine", "graph", "initializers", "keras1", "layers", "legacy", "losses", "metrics", "models", "ops",
-    "optimizers", "preprocessing", "regularizers", "runtime", "utils", "wrappers",
+    "activations", "autodiff", "backend", "backends", "callbacks", "compiler", "config", "constraints", "engine",
+    "graph", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "regularizers", "runtime",
+    "utils",
 )  # fmt: skip
 
 # Names that live elsewhere and are offered here: name -> module.
@@ -22,7 +22,7 @@ _NAMES = {
     "Input": "symgraph.layers",
     "Model": "symgraph.models",
     "Sequential": "symgraph.models",
-    "explain": "symgraph.runtime",
+    "explain": "symgraph.runtime.explain",
 }
 
 __all__ = ["Input", "Model", "Sequential", "__version__", "explain", *_MODULES]

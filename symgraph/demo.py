@@ -73,6 +73,10 @@ def run(epochs: int = 15, seed: int = 7, verbose: int = 1) -> int:
     model = build_model()
     model.summary()
     print(f"\nTraining on {len(train[0])} images of handwritten digits, testing on {len(test[0])} others.")
+    print(
+        "Compiling the training step (the first time here it takes a while; kernels are then kept on disk) ...",
+        flush=True,
+    )
     start = time.perf_counter()
     model.train_on_batch(train[0][:1], train[1][:1])
     first = time.perf_counter() - start

@@ -33,6 +33,8 @@ def _check(name: str, x: TensorType, kernel: TensorType, strides: tuple, padding
 
 def _check_groups(name: str, x: TensorType, kernel: TensorType, groups: int) -> None:
     channels, filters = kernel.shape[-2] * groups, kernel.shape[-1]
+    if 0 in kernel.shape:
+        raise ShapeError(f"{name}: a kernel of shape {kernel.static_shape} has no elements")
     if not equal(x.shape[-1], channels):
         raise ShapeError(
             f"{name}: the input has {x.shape[-1]} channels (shape {x.static_shape}), but a kernel of shape "

@@ -1,0 +1,164 @@
+"""Depthwise convolutions: loops over the channels, which lie next to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symgraph.backends.cpu.lower.window import Geometry, indented, kernel_call, name_views
+from symgraph.backends.cpu.table import Arguments, KernelCall
+from symgraph.compiler.program import Buffer, View
+from symgraph.graph.type import DimLike, size_of
+
+
+def _arguments(
+    buffers: Sequence[Buffer],
+    x: View,
+    target: View,
+    channels: DimLike,
+    filters: DimLike,
+    geometry: Geometry,
+    **more: View,
+) -> Arguments:
+    arguments = Arguments()
+    name_views(arguments, buffers, x=x, y=target, **more)
+    arguments.named("channels", channels)
+    arguments.named("filters", filters)
+    arguments.named("each", filters // channels)
+    geometry.declare(arguments)
+    return arguments
+
+
+def _per_channel(one: str, several: str) -> list[str]:
+    """Lines over channels c and filters f; with one filter a channel there is one loop."""
+    return [
+        "if each == 1:",
+        "    for c in range(channels):",
+        f"        {one}",
+        "else:",
+        "    for c in range(channels):",
+        "        for f in range(c * each, (c + 1) * each):",
+        f"            {several}",
+    ]
+
+
+def depthwise(
+    buffers: Sequence[Buffer], x: View, kernel: View, target: View, geometry: Geometry
+) -> KernelCall:
+    """Each filter's sum of products with its channel of the window."""
+    kind = target.dtype
+    arguments = _arguments(buffers, x, target, x.shape[-1], target.shape[-1], geometry, w=kernel)
+    arguments.named("rows", size_of(target.shape[:-1]))
+    last = geometry.axes - 1
+    inside = [
+        f"a = x_0 + {geometry.line(f'j{last}')} * channels",
+        *_per_channel("y[to + c] = y[to + c] + x[a + c] * w[b + c]", "y[to + f] = y[to + f] + x[a + c] * w[b + f]"),
+        "b += filters",
+    ]
+    body = [
+        "start, stop = span(rows, thread, threads)",
+        "for row in range(start, stop):",
+        *indented(
+            [
+                "place = row",
+                *geometry.locate(),
+                "to = y_0 + row * filters",
+                "b = w_0",
+                "for f in range(filters):",
+                f"    y[to + f] = {kind}(0)",
+                *geometry.each_line(_line_walk(geometry, inside), [f"b += k{last} * filters"]),
+            ]
+        ),
+    ]
+    work = target.size * size_of(geometry.window) // 4
+    return kernel_call("conv_depthwise", arguments, body, work)
+
+
+def _line_walk(geometry: Geometry, inside: list[str]) -> list[str]:
+    """Lines over the last axis of the window; outside of the array the place in the kernel, b, moves on."""
+    last = geometry.axes - 1
+    return [
+        f"for t{last} in range(k{last}):",
+        f"    j{last} = i{last} + t{last} * d{last}",
+        f"    if j{last} >= 0 and j{last} < n{last}:",
+        *indented(inside, 2),
+        "    else:",
+        "        b += filters",
+    ]
+
+
+def depthwise_input(
+    buffers: Sequence[Buffer], grad: View, kernel: View, target: View, geometry: Geometry
+) -> KernelCall:
+    """The gradients added to the elements of their windows; threads share the images."""
+    kind = target.dtype
+    channels, filters = target.shape[-1], grad.shape[-1]
+    arguments = _arguments(buffers, target, target, channels, filters, geometry, g=grad, w=kernel)
+    arguments.named("batch", target.shape[0])
+    arguments.named("size", size_of(target.shape[1:]))
+    arguments.named("windows", size_of(geometry.counts))
+    last = geometry.axes - 1
+    inside = [
+        f"a = y_0 + {geometry.line(f'j{last}')} * channels",
+        *_per_channel("y[a + c] = y[a + c] + g[from_ + c] * w[b + c]", "y[a + c] = y[a + c] + g[from_ + f] * w[b + f]"),
+        "b += filters",
+    ]
+    body = [
+        "start, stop = span(batch, thread, threads)",
+        "for e in range(start * size, stop * size):",
+        f"    y[y_0 + e] = {kind}(0)",
+        "for row in range(start * windows, stop * windows):",
+        *indented(
+            [
+                "place = row",
+                *geometry.locate(),
+                "from_ = g_0 + row * filters",
+                "b = w_0",
+                *geometry.each_line(_line_walk(geometry, inside), [f"b += k{last} * filters"]),
+            ]
+        ),
+    ]
+    return kernel_call("conv_depthwise_input", arguments, body, grad.size * size_of(geometry.window) // 4)
+
+
+def depthwise_kernel(
+    buffers: Sequence[Buffer], x: View, grad: View, target: View, scratch: View, geometry: Geometry
+) -> KernelCall:
+    """Sums over all windows, image by image so that long sums stay exact; threads share the channels."""
+    kind = target.dtype
+    arguments = _arguments(buffers, x, target, x.shape[-1], grad.shape[-1], geometry, g=grad, part=scratch)
+    arguments.named("batch", x.shape[0])
+    arguments.named("windows", size_of(geometry.counts))
+    arguments.named("places", size_of(geometry.window))
+    last = geometry.axes - 1
+    inside = [
+        f"a = x_0 + {geometry.line(f'j{last}')} * channels",
+        "if each == 1:",
+        "    for c in range(low, high):",
+        "        part[b + c] = part[b + c] + x[a + c] * g[from_ + c]",
+        "else:",
+        "    for c in range(low, high):",
+        "        for f in range(c * each, (c + 1) * each):",
+        "            part[b + f] = part[b + f] + x[a + c] * g[from_ + f]",
+        "b += filters",
+    ]
+    each_row = [
+        "place = row",
+        *geometry.locate(),
+        "from_ = g_0 + row * filters",
+        "b = part_0",
+        *geometry.each_line(_line_walk(geometry, inside), [f"b += k{last} * filters"]),
+    ]
+    over = ["for t in range(places):", "    for f in range(low * each, high * each):"]
+    body = [
+        "low, high = span_blocks(channels, 8, thread, threads)",
+        *over,
+        f"        y[y_0 + t * filters + f] = {kind}(0)",
+        "for one in range(batch):",
+        *indented(over),
+        f"            part[part_0 + t * filters + f] = {kind}(0)",
+        "    for row in range(one * windows, (one + 1) * windows):",
+        *indented(each_row, 2),
+        *indented(over),
+        "            y[y_0 + t * filters + f] = y[y_0 + t * filters + f] + part[part_0 + t * filters + f]",
+    ]
+    return kernel_call("conv_depthwise_kernel", arguments, body, grad.size * size_of(geometry.window) // 4)

@@ -1,0 +1,231 @@
+"""Pooling: loops over the channels, which lie next to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from symgraph.backends.cpu.lower.window import Geometry, indented, kernel_call, name_views
+from symgraph.backends.cpu.table import Arguments, KernelCall, register
+from symgraph.compiler.program import Buffer, Step, View
+from symgraph.graph.type import DimLike, size_of
+
+
+def _geometry(step: Step, x: View, y: View) -> Geometry:
+    window = step.attrs["window"]
+    before = tuple(low for low, _ in step.attrs["padding"])
+    return Geometry(x.shape[1:-1], y.shape[1:-1], window, step.attrs["strides"], (1,) * len(window), before)
+
+
+def _work(step: Step, size: DimLike) -> DimLike:
+    return size * size_of(step.attrs["window"]) // 4
+
+
+def _arguments(
+    geometry: Geometry, channels: DimLike, rows: DimLike, buffers: Sequence[Buffer], **views: View
+) -> Arguments:
+    arguments = Arguments()
+    name_views(arguments, buffers, **views)
+    arguments.named("channels", channels)
+    arguments.named("rows", rows)
+    geometry.declare(arguments)
+    return arguments
+
+
+def _lowest(kind: str) -> str:
+    return f"{kind}(-1e400)"
+
+
+def _elements(geometry: Geometry, inside: list[str]) -> list[str]:
+    """Lines that do something for each element of the window that is in the array; it begins at `a` in x."""
+    last = geometry.axes - 1
+    return geometry.each_element([f"a = {geometry.line(f'j{last}')} * channels", *inside], [])
+
+
+@register("max_pool")
+def max_pool(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
+    (x,), (y,) = step.inputs, step.outputs
+    geometry = _geometry(step, x, y)
+    arguments = _arguments(geometry, x.shape[-1], size_of(y.shape[:-1]), buffers, x=x, y=y)
+    kind = y.dtype
+    larger = [  # a NaN stays, as no comparison with it is true
+        "for c in range(channels):",
+        "    value = x[x_0 + a + c]",
+        "    best = y[to + c]",
+        "    y[to + c] = select(value > best or value != value, value, best)",
+    ]
+    body = [
+        "start, stop = span(rows, thread, threads)",
+        "for row in range(start, stop):",
+        *indented(
+            [
+                "place = row",
+                *geometry.locate(),
+                "to = y_0 + row * channels",
+                "for c in range(channels):",
+                f"    y[to + c] = {_lowest(kind)}",
+                *_elements(geometry, larger),
+            ]
+        ),
+    ]
+    return [kernel_call("max_pool", arguments, body, _work(step, y.size))]
+
+
+def _winner_scratch(step: Step) -> list[tuple[str, DimLike]]:
+    """The largest value so far, and where it stands, for each channel; images have places of their own."""
+    x = step.inputs[0]
+    size = x.shape[0] * x.shape[-1]
+    return [(x.dtype, size), ("int32", size)]
+
+
+def _winners(geometry: Geometry, kind: str) -> list[str]:
+    """Lines that find, for each channel, which element of the window is the first of the largest: `which`."""
+    return [
+        "mark = image * channels",
+        "for c in range(channels):",
+        f"    best[best_0 + mark + c] = {_lowest(kind)}",
+        "    which[which_0 + mark + c] = int32(-1)",
+        "number = 0",
+        *_elements(
+            geometry,
+            [
+                "for c in range(channels):",
+                "    value = x[x_0 + a + c]",
+                "    known = best[best_0 + mark + c]",
+                "    old = which[which_0 + mark + c]",
+                "    better = value > known or (value != value and known == known) or old < 0",
+                "    best[best_0 + mark + c] = select(better, value, known)",
+                "    which[which_0 + mark + c] = select(better, int32(number), old)",
+                "number += 1",
+            ],
+        ),
+        "number = 0",
+    ]
+
+
+@register("max_pool_gradient", scratch=_winner_scratch)
+def max_pool_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
+    """Threads share the images, since windows may overlap."""
+    x, grad = step.inputs
+    (y,), (best, which) = step.outputs, step.scratch
+    geometry = _geometry(step, x, grad)
+    arguments = _arguments(
+        geometry, x.shape[-1], size_of(geometry.counts), buffers, x=x, g=grad, y=y, best=best, which=which
+    )
+    arguments.named("batch", x.shape[0])
+    arguments.named("size", size_of(x.shape[1:]))
+    kind = y.dtype
+    add = [
+        "for c in range(channels):",
+        "    old = y[y_0 + a + c]",
+        "    more = old + g[g_0 + row * channels + c]",
+        "    y[y_0 + a + c] = select(which[which_0 + mark + c] == int32(number), more, old)",
+        "number += 1",
+    ]
+    body = [
+        "start, stop = span(batch, thread, threads)",
+        "for e in range(start * size, stop * size):",
+        f"    y[y_0 + e] = {kind}(0)",
+        "for row in range(start * rows, stop * rows):",
+        *indented(["place = row", *geometry.locate(), *_winners(geometry, kind), *_elements(geometry, add)]),
+    ]
+    return [kernel_call("max_pool_gradient", arguments, body, 3 * _work(step, grad.size))]
+
+
+@register("max_pool_select", scratch=_winner_scratch)
+def max_pool_select(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
+    x, values = step.inputs
+    (y,), (best, which) = step.outputs, step.scratch
+    geometry = _geometry(step, x, y)
+    arguments = _arguments(
+        geometry, x.shape[-1], size_of(geometry.counts), buffers, x=x, g=values, y=y, best=best, which=which
+    )
+    arguments.named("batch", x.shape[0])
+    kind = y.dtype
+    take = [
+        "for c in range(channels):",
+        "    old = y[y_0 + row * channels + c]",
+        "    chosen = which[which_0 + mark + c] == int32(number)",
+        "    y[y_0 + row * channels + c] = select(chosen, g[g_0 + a + c], old)",
+        "number += 1",
+    ]
+    body = [
+        "start, stop = span(batch, thread, threads)",
+        "for row in range(start * rows, stop * rows):",
+        *indented(
+            [
+                "place = row",
+                *geometry.locate(),
+                *_winners(geometry, kind),
+                "for c in range(channels):",
+                f"    y[y_0 + row * channels + c] = {kind}(0)",
+                *_elements(geometry, take),
+            ]
+        ),
+    ]
+    return [kernel_call("max_pool_select", arguments, body, 3 * _work(step, y.size))]
+
+
+def _share(geometry: Geometry, kind: str) -> list[str]:
+    """Lines that count the elements of the window that are in the array, and make `share` the reciprocal."""
+    lines = ["elements = 1"]
+    for axis in range(geometry.axes):
+        lines += [
+            f"low = i{axis}",
+            "if low < 0:",
+            "    low = 0",
+            f"high = i{axis} + k{axis}",
+            f"if high > n{axis}:",
+            f"    high = n{axis}",
+            "elements *= high - low",
+        ]
+    return [*lines, f"share = {kind}(1) / {kind}(elements)"]
+
+
+@register("average_pool")
+def average_pool(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
+    (x,), (y,) = step.inputs, step.outputs
+    geometry = _geometry(step, x, y)
+    arguments = _arguments(geometry, x.shape[-1], size_of(y.shape[:-1]), buffers, x=x, y=y)
+    kind = y.dtype
+    add = ["for c in range(channels):", "    y[to + c] = y[to + c] + x[x_0 + a + c]"]
+    body = [
+        "start, stop = span(rows, thread, threads)",
+        "for row in range(start, stop):",
+        *indented(
+            [
+                "place = row",
+                *geometry.locate(),
+                "to = y_0 + row * channels",
+                "for c in range(channels):",
+                f"    y[to + c] = {kind}(0)",
+                *_elements(geometry, add),
+                *_share(geometry, kind),
+                "for c in range(channels):",
+                "    y[to + c] = y[to + c] * share",
+            ]
+        ),
+    ]
+    return [kernel_call("average_pool", arguments, body, _work(step, y.size))]
+
+
+@register("average_pool_gradient")
+def average_pool_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
+    """Threads share the images, since windows may overlap."""
+    (grad,), (y,) = step.inputs, step.outputs
+    geometry = _geometry(step, y, grad)
+    arguments = _arguments(geometry, y.shape[-1], size_of(geometry.counts), buffers, g=grad, y=y)
+    arguments.named("batch", y.shape[0])
+    arguments.named("size", size_of(y.shape[1:]))
+    kind = y.dtype
+    add = [
+        "for c in range(channels):",
+        "    y[y_0 + a + c] = y[y_0 + a + c] + g[g_0 + row * channels + c] * share",
+    ]
+    body = [
+        "start, stop = span(batch, thread, threads)",
+        "for e in range(start * size, stop * size):",
+        f"    y[y_0 + e] = {kind}(0)",
+        "for row in range(start * rows, stop * rows):",
+        *indented(["place = row", *geometry.locate(), *_share(geometry, kind), *_elements(geometry, add)]),
+    ]
+    return [kernel_call("average_pool_gradient", arguments, body, _work(step, grad.size))]

@@ -1,0 +1,114 @@
+"""Windows over the spatial axes of an array, for the kernels of convolution and pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from symgraph.backends.cpu.table import Arguments, KernelCall, kernel_source
+from symgraph.compiler.program import Buffer, Step, View
+from symgraph.graph.type import DimLike, Shape
+
+
+class Geometry:
+    """Where windows lie: the sizes of a convolution, and the lines of a kernel that walk over them.
+
+    Args:
+        sizes: the spatial sizes of what windows are read from.
+        counts: the number of windows along each axis.
+        window, strides, dilation: of the convolution.
+        before: padding before the first element of each axis.
+    """
+
+    def __init__(
+        self,
+        sizes: Shape,
+        counts: Shape,
+        window: Shape,
+        strides: Sequence[int],
+        dilation: Sequence[int],
+        before: Shape,
+    ) -> None:
+        self.axes = len(window)
+        self.sizes, self.counts, self.window = sizes, counts, window
+        self.strides, self.dilation, self.before = strides, dilation, before
+
+    def declare(self, arguments: Arguments) -> None:
+        """Name all sizes: n (elements), m (windows), k (window), s, d, p (stride, dilation, padding before)."""
+        for axis in range(self.axes):
+            for letter, values in (
+                ("n", self.sizes), ("m", self.counts), ("k", self.window), ("s", self.strides), ("d", self.dilation),
+                ("p", self.before),
+            ):  # fmt: skip
+                arguments.named(f"{letter}{axis}", values[axis])
+
+    def locate(self) -> list[str]:
+        """Lines that turn the number of a window, `place`, into its image and its first element along each axis."""
+        lines = []
+        for axis in reversed(range(self.axes)):
+            lines += [
+                f"i{axis} = (place % m{axis}) * s{axis} - p{axis}",
+                f"place = place // m{axis}",
+            ]
+        return [*lines, "image = place"]
+
+    def line(self, last: str) -> str:
+        """The number of an element among all of its array, from `image`, j0, j1, ... and the last index."""
+        text = "image"
+        for axis in range(self.axes):
+            text = f"({text} * n{axis} + {last if axis == self.axes - 1 else f'j{axis}'})"
+        return text
+
+    def each_line(self, inside: list[str], outside: list[str]) -> list[str]:
+        """Lines that walk over the window but for its last axis; `inside` and `outside` of the array."""
+        lines: list[str] = []
+        for axis in range(self.axes - 1):
+            lines += [
+                "    " * axis + f"for t{axis} in range(k{axis}):",
+                "    " * axis + f"    j{axis} = i{axis} + t{axis} * d{axis}",
+            ]
+        tests = " and ".join(f"j{axis} >= 0 and j{axis} < n{axis}" for axis in range(self.axes - 1))
+        body = inside
+        if tests:
+            body = [f"if {tests}:", *indented(inside), *(["else:", *indented(outside)] if outside else [])]
+        return lines + indented(body, self.axes - 1)
+
+    def each_element(self, inside: list[str], outside: list[str]) -> list[str]:
+        """Lines that walk over the whole window."""
+        last = self.axes - 1
+        head = [f"for t{last} in range(k{last}):"]
+        walk = [
+            *head,
+            f"    j{last} = i{last} + t{last} * d{last}",
+            f"    if j{last} >= 0 and j{last} < n{last}:",
+            *indented(inside, 2),
+            *(["    else:", *indented(outside, 2)] if outside else []),
+        ]
+        return self.each_line(walk, [*head, *indented(outside)] if outside else [])
+
+
+def indented(lines: Iterable[str], levels: int = 1) -> list[str]:
+    """Return lines further to the right."""
+    return ["    " * levels + line for line in lines]
+
+
+def geometry_of(step: Step, sizes: Shape, counts: Shape, window: Shape) -> Geometry:
+    """Return the geometry of a step of this family."""
+    attrs = step.attrs
+    return Geometry(
+        sizes, counts, window, attrs["strides"], attrs["dilation"], tuple(low for low, _ in attrs["padding"])
+    )
+
+
+def name_views(arguments: Arguments, buffers: Sequence[Buffer], **views: View) -> None:
+    """Name the pointers of views, and their offsets with _0 behind the name."""
+    for name, view in views.items():
+        arguments.pointer(name, view, buffers[view.buffer].size)
+        arguments.named(f"{name}_0", view.offset)
+
+
+def kernel_call(
+    name: str, arguments: Arguments, body: list[str], work: DimLike, blas: bool = False, shared: bool = True
+) -> KernelCall:
+    return KernelCall(
+        name, kernel_source(arguments, body), tuple(arguments.entries), work, shared=shared, calls_blas=blas
+    )

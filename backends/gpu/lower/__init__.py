@@ -1,0 +1,9 @@
+"""How each operation becomes calls of kernels and libraries: one file a family. Importing this package fills the table."""
+
+from symgraph.backends.gpu.lower import (  # noqa: F401
+    elementwise,
+    indexing,
+    linalg,
+    random,
+    reduction,
+)

@@ -1,0 +1,75 @@
+"""Kernel texts compiled as C++ of the host and run on arrays: what a kernel computes, shown without a GPU."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+HEADER = Path(__file__).with_name("host_cuda.h")
+
+COMPILER = shutil.which("g++") or shutil.which("clang++")
+
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C++ compiler (g++ or clang++) to run kernels with")
+
+
+def _folder() -> Path:
+    root = os.environ.get("SYMGRAPH_CACHE")
+    folder = (Path(root) if root else Path(tempfile.gettempdir())) / "host-kernels"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+class HostKernel:
+    """One kernel, to be called like one of CuPy's: with a grid, a block, and a struct of words."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name, self.barriers = name, "__syncthreads" in text
+        self.library = ctypes.CDLL(str(_compiled(name, text)))
+
+    def __call__(self, grid: tuple, block: tuple, arguments: tuple) -> None:
+        (words,) = arguments
+        x, y = (*grid, 1)[:2]
+        held = np.array(words).view(np.int64)
+        wrong = self.library.host_launch(held.ctypes.data_as(ctypes.c_void_p), x, y, block[0])
+        assert not wrong, f"{self.name}: some threads of a block ended while others waited at a barrier"
+
+
+@functools.cache
+def _compiled(name: str, text: str) -> Path:
+    """Return the shared library of a text, compiled unless it is there already."""
+    barriers = "true" if "__syncthreads" in text else "false"
+    source = (
+        f'#include "{HEADER}"\n{text}\n'
+        "static Arguments host_arguments;\n"
+        f"static void host_body() {{ {name}(host_arguments); }}\n"
+        'extern "C" int host_launch(const void* words, unsigned x, unsigned y, unsigned threads) {\n'
+        "  memcpy(&host_arguments, words, sizeof(host_arguments));\n"
+        f"  return host::run_grid(host_body, x, y, threads, {barriers});\n"
+        "}\n"
+    )
+    digest = hashlib.sha256((source + HEADER.read_text()).encode()).hexdigest()[:24]
+    path = _folder() / f"{digest}.so"
+    if not path.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            written = Path(folder) / "kernel.cpp"
+            written.write_text(source)
+            made = Path(folder) / "kernel.so"
+            command = [
+                COMPILER, "-std=c++17", "-O1", "-ffp-contract=off", "-fno-strict-aliasing", "-fPIC", "-shared", "-w",
+                str(written), "-o", str(made),
+            ]  # fmt: skip
+            finished = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+            assert finished.returncode == 0, f"{name} does not compile as C++:\n{finished.stderr}\n{text[-3000:]}"
+            moved = path.with_suffix(f".{os.getpid()}")
+            shutil.copy(made, moved)
+            os.replace(moved, path)
+    return path

@@ -7,6 +7,7 @@ reads the old content of it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -23,89 +24,113 @@ def alias(program: Program) -> Program:
 
 def _alias_steps(program: Program, steps: Sequence[Step]) -> tuple[list[Step], dict[int, View]]:
     """Drop copies in one list of steps; returns the list and where each dropped temporary lives now."""
-    result: list[Step] = []
+    prepared: list[Step] = []
     for step in steps:
         if step.loop is not None:
             inner, _ = _alias_steps(program, step.loop.steps)
             step = replace(step, loop=Loop(step.loop.index, step.loop.length, tuple(inner)))
-        result.append(step)
-    redirected: dict[int, View] = {}
-    position = 0
-    while position < len(result):
-        producer = _redirectable(program, result, position)
-        if producer is None:
-            position += 1
-            continue
-        copy = result.pop(position)
-        source, target = copy.inputs[0], copy.outputs[0]
-        move = {source.buffer: target}
-        result = [_moved(step, move) for step in result]
-        redirected = {number: _redirect(view, move) for number, view in redirected.items()} | move
-    return result, redirected
+        prepared.append(step)
+    search = _Search(program, prepared)
+    dropped = {position for position, step in enumerate(prepared) if is_copy(step) and search.drop(position)}
+    kept = [step for position, step in enumerate(prepared) if position not in dropped]
+    moves = {number: search.resolve(view) for number, view in search.moves.items()}
+    return [_moved(step, moves) for step in kept] if moves else kept, moves
 
 
-def _checks(step: Step) -> bool:
-    """Return whether a step may refuse its input."""
-    return step.op.checks or (step.loop is not None and any(map(_checks, step.loop.steps)))
+class _Search:
+    """Where each buffer is read and written in a list of steps, kept up to date while temporaries move."""
+
+    def __init__(self, program: Program, steps: list[Step]) -> None:
+        self.program, self.steps = program, steps
+        self.moves: dict[int, View] = {}
+        self.reads: dict[int, set[int]] = defaultdict(set)
+        self.writes: dict[int, set[int]] = defaultdict(set)
+        self.last_check = -1
+        for position, step in enumerate(steps):
+            for inner in _flat(step):
+                for view in (*inner.inputs, *inner.scratch):
+                    self.reads[view.buffer].add(position)
+                for view in inner.outputs:
+                    self.writes[view.buffer].add(position)
+                if inner.op.checks:
+                    self.last_check = position
+
+    def resolve(self, view: View) -> View:
+        """Return where a view is now."""
+        while view.buffer in self.moves:
+            view = _redirect(view, self.moves)
+        return view
+
+    def drop(self, position: int) -> bool:
+        """Let the step that makes the source of a copy write to its target, if that is right; then it may go."""
+        copy = self.steps[position]
+        source, target = self.resolve(copy.inputs[0]), self.resolve(copy.outputs[0])
+        if source.buffer == target.buffer or not self._may_move(source, target, position):
+            return False
+        self.moves[source.buffer] = target
+        self.reads[source.buffer].discard(position)
+        self.writes[target.buffer].discard(position)
+        self.reads[target.buffer] |= self.reads.pop(source.buffer, set())
+        self.writes[target.buffer] |= self.writes.pop(source.buffer, set())
+        return True
+
+    def _may_move(self, source: View, target: View, position: int) -> bool:
+        buffer, goal = self.program.buffers[source.buffer], self.program.buffers[target.buffer]
+        whole = source.is_contiguous and source.offset == 0 and source.size == buffer.size
+        if buffer.kind != TEMPORARY or not whole or not target.is_contiguous or source.dtype != target.dtype:
+            return False
+        if goal.kind in (INPUT, CONSTANT):
+            return False
+        writers = self.writes[source.buffer]
+        if len(writers) != 1:
+            return False
+        (first,) = writers
+        if first >= position or first in self.reads[source.buffer] or not self._producer_fits(first, target):
+            return False
+        if goal.kind == VARIABLE and self.last_check >= first:
+            return False  # an error must leave variables as they are
+        if any(first < k < position for k in self.reads[target.buffer]):
+            return False  # somebody still reads the old content
+        for k in self.writes[target.buffer]:
+            if first < k < position and any(self._is_whole(view, target.buffer) for view in self.steps[k].outputs):
+                return False  # it is filled as a whole first
+            if k > position and goal.kind == VARIABLE:
+                return False  # it is written again while the value may be read through it
+        return True
+
+    def _is_whole(self, view: View, buffer: int) -> bool:
+        view = self.resolve(view)
+        return view.buffer == buffer and view.size == self.program.buffers[buffer].size
+
+    def _producer_fits(self, position: int, target: View) -> bool:
+        """Return whether a step reads the destination only where, and when, it writes it."""
+        step = self.steps[position]
+        reads, writes = position in self.reads[target.buffer], position in self.writes[target.buffer]
+        if step.loop is not None:
+            return not reads and not writes and not any(inner.loop is not None for inner in step.loop.steps)
+        if not reads:
+            return not writes or step.op is fused
+        if step.op is not fused:
+            return False
+        touching = [view for view in map(self.resolve, step.inputs) if view.buffer == target.buffer]
+        return all(
+            view.is_contiguous and view.offset == target.offset and view.shape == step.attrs["shape"]
+            and view.size == target.size
+            for view in touching
+        )  # fmt: skip
+
+
+def _flat(step: Step) -> list[Step]:
+    """A step with all steps inside it."""
+    found = [step]
+    for inner in step.loop.steps if step.loop else ():
+        found += _flat(inner)
+    return found
 
 
 def is_copy(step: Step) -> bool:
     """Return whether a step does nothing but copy."""
     return step.op is fused and not step.attrs["expression"].instructions and len(step.outputs) == 1
-
-
-def _redirectable(program: Program, steps: Sequence[Step], position: int) -> int | None:
-    """Return the place of the step that may write directly to where the copy at `position` leads, or None."""
-    copy = steps[position]
-    if not is_copy(copy):
-        return None
-    source, target = copy.inputs[0], copy.outputs[0]
-    buffer = program.buffers[source.buffer]
-    whole = source.is_contiguous and source.offset == 0 and source.size == buffer.size
-    if buffer.kind != TEMPORARY or not whole or not target.is_contiguous or source.dtype != target.dtype:
-        return None
-    writers = [k for k, step in enumerate(steps) if any(v.buffer == source.buffer for v in step.outputs)]
-    if len(writers) != 1 or writers[0] >= position:
-        return None
-    producer = steps[writers[0]]
-    if any(view.buffer == source.buffer for view in (*producer.inputs, *producer.scratch)):
-        return None
-    if producer.loop is None:
-        if not _reads_in_place(producer, target):
-            return None
-    elif any(view.buffer == target.buffer for view in producer.all_views()):
-        return None
-    elif any(step.loop is not None for step in producer.loop.steps):
-        return None
-    for step in steps[writers[0] + 1 : position]:
-        if any(view.buffer == target.buffer for view in (*step.inputs, *step.scratch)):
-            return None
-        if any(view.buffer == target.buffer and view.size == program.buffers[target.buffer].size for view in step.outputs):
-            return None  # it is filled as a whole first
-        if step.loop is not None and any(view.buffer == target.buffer for view in step.all_views()):
-            return None
-    if program.buffers[target.buffer].kind in (INPUT, CONSTANT):
-        return None
-    if program.buffers[target.buffer].kind == VARIABLE and any(map(_checks, steps[writers[0] :])):
-        return None  # an error must leave variables as they are
-    # Later steps must not write the destination again while the value is still read through it.
-    for step in steps[position + 1 :]:
-        overwrites = any(v.buffer == target.buffer and v.offset == target.offset for v in step.outputs)
-        if overwrites and program.buffers[target.buffer].kind == VARIABLE:
-            return None
-    return writers[0]
-
-
-def _reads_in_place(step: Step, target: View) -> bool:
-    """Return whether a step reads the destination only where, and when, it writes it."""
-    touching = [view for view in step.inputs if view.buffer == target.buffer]
-    if not touching:
-        return not any(view.buffer == target.buffer for view in step.outputs) or step.op is fused
-    same = all(
-        view.size == target.size and view.is_contiguous and view.offset == target.offset for view in touching
-    )
-    domain = step.attrs["shape"] if step.op is fused else None
-    return step.op is fused and same and all(view.shape == domain for view in touching)
 
 
 def _redirect(view: View, moves: dict[int, View]) -> View:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from symgraph.compiler.graph import Graph, rebuild
 from symgraph.compiler.lowerings import Lowerings
 from symgraph.graph.node import Attributes, Node
@@ -48,22 +50,32 @@ def fuse(graph: Graph, lowerings: Lowerings) -> Graph:
 
 
 class _Groups:
-    """Disjoint groups of nodes, with the closure of what each depends on."""
+    """Disjoint groups of nodes, with the closure of what each depends on: a matrix of bits, one row a group."""
 
     def __init__(self, order: Sequence[Node]) -> None:
         self.order = order
         self.number = {node: k for k, node in enumerate(order)}
         self.parent = list(range(len(order)))
-        self.members = [1 << k for k in range(len(order))]
-        self.ancestors = [0] * len(order)
+        self.members = [[k] for k in range(len(order))]
+        self.ancestors = np.zeros((len(order), len(order) // 64 + 1), np.uint64)
         self.inputs: list[set[int]] = []
-        self.weight = [1] * len(order)
         for k, node in enumerate(order):
             reads = {self.number[read] for read in node.inputs}
             self.inputs.append(reads)
             for read in reads:
-                self.ancestors[k] |= self.ancestors[read] | (1 << read)
-        self.live = set(range(len(order)))
+                self.ancestors[k] |= self.ancestors[read]
+                self._set(self.ancestors[k], read)
+
+    @staticmethod
+    def _set(row: np.ndarray, k: int) -> None:
+        row[k >> 6] |= np.uint64(1 << (k & 63))
+
+    def _depend_on(self, k: int) -> np.ndarray:
+        """Return for each row whether it depends on a group."""
+        return (self.ancestors[:, k >> 6] >> np.uint64(k & 63)) & np.uint64(1) != 0
+
+    def _depends(self, group: int, on: int) -> bool:
+        return bool(int(self.ancestors[group, on >> 6]) >> (on & 63) & 1)
 
     def find(self, k: int) -> int:
         while self.parent[k] != k:
@@ -77,32 +89,28 @@ class _Groups:
     def try_merge(self, producer: Node, consumer: Node) -> None:
         """Join the groups of two nodes if the result is convex and small enough."""
         a, b = self.unit(producer), self.unit(consumer)
-        if a == b or self.weight[a] + self.weight[b] > MOST_INSTRUCTIONS:
+        if a == b or len(self.members[a]) + len(self.members[b]) > MOST_INSTRUCTIONS:
             return
         reads = {self.find(k) for k in self.inputs[a] | self.inputs[b]} - {a, b}
         if len([k for k in reads if self.order[k].op.kind != "generator"]) > MOST_OPERANDS:
             return
-        if any(self.ancestors[k] & self.members[a] for k in {self.find(k) for k in self.inputs[b]} - {a, b}):
+        if any(self._depends(k, a) for k in {self.find(k) for k in self.inputs[b]} - {a, b}):
             return
+        after = self._depend_on(a) | self._depend_on(b)
+        closure = self.ancestors[a] | self.ancestors[b]
+        for k in (a, b):
+            self._set(closure, k)
+        self.ancestors[after] |= closure
         self.parent[a] = b
-        self.members[b] |= self.members[a]
-        self.weight[b] += self.weight[a]
+        self.members[b] += self.members[a]
         self.inputs[b] = reads
-        self.ancestors[b] = (self.ancestors[a] | self.ancestors[b]) & ~self.members[b]
-        self.live.discard(a)
-        closure = self.ancestors[b] | self.members[b]
-        for k in self.live:
-            if k != b and self.ancestors[k] & self.members[b]:
-                self.ancestors[k] |= closure
+        for k in (a, b):  # a group does not depend on itself
+            closure[k >> 6] &= ~np.uint64(1 << (k & 63))
+        self.ancestors[b] = closure
 
     def nodes(self, unit: int) -> list[Node]:
         """The members of a group, each after what it reads."""
-        mask, found = self.members[unit], []
-        while mask:
-            low = mask & -mask
-            found.append(self.order[low.bit_length() - 1])
-            mask ^= low
-        return found
+        return [self.order[k] for k in sorted(self.members[unit])]
 
     def results(self, unit: int, readers: dict[Node, list[Node]], roots: set[Node]) -> list[Node]:
         """The members that somebody outside reads."""

@@ -49,7 +49,7 @@ def operands(*values: Any) -> list[Node]:
     """
     nodes: list[Node | None] = []
     for value in values:
-        plain = isinstance(value, (bool, int, float)) and not isinstance(value, np.generic)
+        plain = isinstance(value, (bool, int, float))  # np.float64 is a float: np.sqrt(2) does not widen a tensor
         nodes.append(None if plain else as_node(value))
     known = [node.dtype for node in nodes if node is not None]
     if not known:

@@ -130,7 +130,9 @@ def table(found: dict[str, Any]) -> str:
     def cell(seconds: float | None) -> str:
         if seconds is None:
             return ""
-        return f"{seconds * 1e6:.1f} us" if seconds < 1e-3 else f"{seconds * 1e3:.0f} ms"
+        if seconds < 1e-3:
+            return f"{seconds * 1e6:.1f} us"
+        return f"{seconds * 1e3:.2f} ms" if seconds < 0.01 else f"{seconds * 1e3:.0f} ms"
 
     lines = ["| what | median | fastest | times ours |", "|---|---|---|---|"]
     for name, row in found.items():

@@ -1,7 +1,9 @@
-if __name__ != "symgraph.layers":  # a bare `import layers` from the repository root would load a second copy
-    raise ImportError(f"this folder is the package symgraph.layers: write `import symgraph.layers`, not `import {__name__}`")
-
 """The layers, by family: core, convolutional, pooling, normalization, merge ..."""
+# ruff: noqa: E402 - the guard comes before the imports
+if __name__ != "symgraph.layers":  # a bare `import layers` from the repository root would load a second copy
+    raise ImportError(
+        f"this folder is the package symgraph.layers: write `import symgraph.layers`, not `import {__name__}`"
+    )
 
 from collections.abc import Mapping
 from typing import Any

@@ -58,7 +58,8 @@ class _Conv(Layer):
     def _channels(self, input_shape: tuple) -> int:
         channels = input_shape[self._channel_axis]
         if channels is None:
-            raise ValueError(f"{type(self).__name__} {self.name!r}: the number of channels (axis {self._channel_axis} for "
+            raise ValueError(f"{type(self).__name__} {self.name!r}: the number of channels (axis "
+                             f"{self._channel_axis} for "
                              f"{self.data_format}) must be known, got the input shape {tuple(input_shape)}.")
         return channels
 

@@ -209,8 +209,8 @@ class Lambda(Layer):
 
     # Arguments
         function: takes the input tensor (or list) and gives a tensor; it may take `mask` and `training`.
-        output_shape: shape without the batch, or a function of the input shape. It is needed only where the graph cannot
-            tell the shape.
+        output_shape: shape without the batch, or a function of the input shape; needed only where the
+            graph cannot tell the shape.
         mask: the output's mask, or a function of inputs and mask that gives it.
         arguments: further keyword arguments of the function.
     """
@@ -299,7 +299,8 @@ def _function_of(stored: Any, kind: str, custom_objects: Any) -> Any:
     for table in (custom_objects or {}, get_custom_objects(), _NAMED):
         if stored in table:
             return table[stored]
-    raise ValueError(f"Lambda: the function {stored!r} is not known. Pass it: `custom_objects={{{stored!r}: function}}`.")
+    raise ValueError(f"Lambda: the function {stored!r} is not known. Pass it: "
+                     f"`custom_objects={{{stored!r}: function}}`.")
 
 
 class Dense(Layer):

@@ -39,7 +39,8 @@ class _Merge(Layer):
         for sizes in zip(*padded):
             fixed = {size for size in sizes if size not in (1, None)}
             if len(fixed) > 1:
-                raise ValueError(f"{type(self).__name__}: the inputs cannot be broadcast together: shapes {input_shape}.")
+                raise ValueError(f"{type(self).__name__}: the inputs cannot be broadcast together: shapes "
+                                 f"{input_shape}.")
         self.built = True
 
     def call(self, inputs):
@@ -147,7 +148,8 @@ class Concatenate(_Merge):
             agree = len(shape) == rank and all(
                 a == b or None in (a, b) for i, (a, b) in enumerate(zip(shape, input_shape[0])) if i != axis)
             if not agree:
-                raise ValueError("A `Concatenate` layer requires inputs with matching shapes except for the concat axis "
+                raise ValueError("A `Concatenate` layer requires inputs with matching shapes except for the concat "
+                                 "axis "
                                  f"{self.axis}. Got inputs shapes: {input_shape}.")
         self.built = True
 

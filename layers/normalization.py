@@ -48,7 +48,8 @@ class BatchNormalization(Layer):
     def build(self, input_shape):
         features = input_shape[self.axis]
         if features is None:
-            raise ValueError(f"BatchNormalization {self.name!r}: axis {self.axis} of the input must have a known size, got "
+            raise ValueError(f"BatchNormalization {self.name!r}: axis {self.axis} of the input must have a known "
+                             "size, got "
                              f"the shape {tuple(input_shape)}.")
         shape = (features,)
         self.gamma = self.beta = None
@@ -86,7 +87,7 @@ class BatchNormalization(Layer):
         def test() -> Any:
             return self._normalized(inputs, self.moving_mean, self.moving_variance)
 
-        if training in {0, False}:
+        if training in {0}:
             return test()
         rank = K.ndim(inputs)
         axes = [axis for axis in range(rank) if axis != self.axis % rank]

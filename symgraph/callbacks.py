@@ -316,7 +316,7 @@ class _Records(dict):
         return dict.__contains__(self, name) or dict.__contains__(self, self._other(name))
 
     def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in self else default
+        return self[name] if name in self else default  # noqa: SIM401 - that would be this method itself
 
 
 class History(Callback):
@@ -368,7 +368,8 @@ class _Monitor(Callback):
         if value is None:
             value = _Records(logs).get(self.monitor)
         if value is None:
-            warnings.warn(f"{type(self).__name__} needs `{self.monitor}`, which is not available. Available metrics are: "
+            warnings.warn(f"{type(self).__name__} needs `{self.monitor}`, which is not available. Available metrics "
+                          "are: "
                           f"{', '.join(logs)}.", RuntimeWarning, stacklevel=3)
         return value
 

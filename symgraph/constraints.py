@@ -104,4 +104,5 @@ def get(identifier: Any) -> Any:
         return deserialize({"class_name": identifier, "config": {}})
     if callable(identifier):
         return identifier
-    raise ValueError(f"Could not interpret constraint identifier: {identifier!r}. Give a name, an instance or a function.")
+    raise ValueError(f"Could not interpret constraint identifier: {identifier!r}. Give a name, an instance or a "
+                     "function.")

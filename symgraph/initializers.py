@@ -302,4 +302,5 @@ def get(identifier: Any) -> Any:
         return identifier()
     if callable(identifier):
         return identifier
-    raise ValueError(f"Could not interpret initializer identifier: {identifier!r}. Give a name, an instance or a function.")
+    raise ValueError(f"Could not interpret initializer identifier: {identifier!r}. Give a name, an instance or a "
+                     "function.")

@@ -340,4 +340,5 @@ def get(identifier: Any) -> Any:
         return identifier()
     if callable(identifier):
         return identifier
-    raise ValueError(f"Could not interpret loss function identifier: {identifier!r}. Give a name, a `Loss` or a function.")
+    raise ValueError(f"Could not interpret loss function identifier: {identifier!r}. Give a name, a `Loss` or a "
+                     "function.")

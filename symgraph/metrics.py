@@ -339,4 +339,5 @@ def get(identifier: Any) -> Any:
         return identifier()
     if callable(identifier):
         return identifier
-    raise ValueError(f"Could not interpret metric function identifier: {identifier!r}. Give a name, a `Metric` or a function.")
+    raise ValueError(f"Could not interpret metric function identifier: {identifier!r}. Give a name, a `Metric` or a "
+                     "function.")

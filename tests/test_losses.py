@@ -84,7 +84,8 @@ def test_logits():
     want = -(ONE_HOT * log_softmax(logits, -1)).sum(-1).mean()
     np.testing.assert_allclose(run(losses.CategoricalCrossentropy(from_logits=True), ONE_HOT, logits), want, rtol=1e-5)
     numbers = ONE_HOT.argmax(-1)[:, None]
-    np.testing.assert_allclose(run(losses.SparseCategoricalCrossentropy(from_logits=True), numbers, logits), want, rtol=1e-5)
+    np.testing.assert_allclose(run(losses.SparseCategoricalCrossentropy(from_logits=True), numbers, logits), want,
+                               rtol=1e-5)
     p = expit(logits)
     want = -(TARGET * np.log(p) + (1 - TARGET) * np.log(1 - p)).mean()
     np.testing.assert_allclose(run(losses.BinaryCrossentropy(from_logits=True), TARGET, logits), want, rtol=1e-5)
@@ -93,7 +94,8 @@ def test_logits():
 def test_label_smoothing():
     smooth = ONE_HOT * 0.8 + 0.2 / 4
     want = -(smooth * np.log(PREDICTED)).sum(-1).mean()
-    np.testing.assert_allclose(run(losses.CategoricalCrossentropy(label_smoothing=0.2), ONE_HOT, PREDICTED), want, rtol=1e-5)
+    np.testing.assert_allclose(run(losses.CategoricalCrossentropy(label_smoothing=0.2), ONE_HOT, PREDICTED), want,
+                               rtol=1e-5)
     smooth = ONE_HOT * 0.8 + 0.1
     want = -(smooth * np.log(PREDICTED) + (1 - smooth) * np.log(1 - PREDICTED)).mean()
     np.testing.assert_allclose(run(losses.BinaryCrossentropy(label_smoothing=0.2), ONE_HOT, PREDICTED), want, rtol=1e-5)
@@ -121,7 +123,8 @@ def test_weights_of_time_steps():
     target, predicted = RNG.normal(size=(2, 3, 5, 2))
     weights = RNG.uniform(size=(3, 5))
     each = ((target - predicted) ** 2).mean(-1)
-    np.testing.assert_allclose(run(losses.MeanSquaredError(), target, predicted, weights), (each * weights).mean(), rtol=1e-5)
+    np.testing.assert_allclose(run(losses.MeanSquaredError(), target, predicted, weights), (each * weights).mean(),
+                               rtol=1e-5)
     rows = weights[:, 0]
     np.testing.assert_allclose(run(losses.MeanSquaredError(), target, predicted, rows), (each * rows[:, None]).mean(),
                                rtol=1e-5)

@@ -21,7 +21,8 @@ def in_top(k):
 
 def run(metric, target, predicted, weights=None, batch=5):
     """Feed batch by batch, the last one smaller, and return the result after the last."""
-    t, p, w = K.placeholder((None, *target.shape[1:])), K.placeholder((None, *predicted.shape[1:])), K.placeholder((None,))
+    t, p = (K.placeholder((None, *array.shape[1:])) for array in (target, predicted))
+    w = K.placeholder((None,))
     result, updates = metric.step(t, p, sample_weight=None if weights is None else w)
     inputs = [t, p] if weights is None else [t, p, w]
     function = K.function(inputs, [result], updates=updates)
@@ -34,10 +35,10 @@ def run(metric, target, predicted, weights=None, batch=5):
 
 PER_SAMPLE = {
     "Accuracy": (metrics.Accuracy, NUMBERS[:, None], SCORES.argmax(-1)[:, None].astype(float),
-                 (NUMBERS == SCORES.argmax(-1)).astype(float)),
-    "BinaryAccuracy": (metrics.BinaryAccuracy, ONE_HOT, SCORES, (ONE_HOT == (SCORES > 0.5)).mean(-1)),
+                 (SCORES.argmax(-1) == NUMBERS).astype(float)),
+    "BinaryAccuracy": (metrics.BinaryAccuracy, ONE_HOT, SCORES, ((SCORES > 0.5) == ONE_HOT).mean(-1)),
     "BinaryAccuracy 0.3": (lambda: metrics.BinaryAccuracy(threshold=0.3), ONE_HOT, SCORES,
-                           (ONE_HOT == (SCORES > 0.3)).mean(-1)),
+                           ((SCORES > 0.3) == ONE_HOT).mean(-1)),
     "CategoricalAccuracy": (metrics.CategoricalAccuracy, ONE_HOT, SCORES, in_top(1)),
     "SparseCategoricalAccuracy": (metrics.SparseCategoricalAccuracy, NUMBERS[:, None], SCORES, in_top(1)),
     "TopK": (lambda: metrics.TopKCategoricalAccuracy(k=2), ONE_HOT, SCORES, in_top(2)),
@@ -111,7 +112,8 @@ def test_sparse_accuracy_of_sequences():
     scores = RNG.uniform(size=(3, 4, 5))
     numbers = RNG.integers(0, 5, size=(3, 4, 1))
     want = (scores.argmax(-1) == numbers[..., 0]).mean()
-    np.testing.assert_allclose(run(metrics.SparseCategoricalAccuracy(), numbers.astype(float), scores, batch=2), want, rtol=1e-6)
+    np.testing.assert_allclose(run(metrics.SparseCategoricalAccuracy(), numbers.astype(float), scores, batch=2), want,
+                               rtol=1e-6)
 
 
 def test_names():

@@ -89,7 +89,8 @@ def _standardize_one(array: Any, name: str, shape: tuple | None, dtype: Any, wha
                              f"array with shape {tuple(array.shape)}.{hint}")
         for axis, (found, wanted) in enumerate(zip(array.shape, shape)):
             if wanted is not None and axis > 0 and found != wanted:
-                raise ValueError(f"Error when checking {what}: expected {name} to have shape {tuple(shape[1:])} but got "
+                raise ValueError(f"Error when checking {what}: expected {name} to have shape {tuple(shape[1:])} but "
+                                 "got "
                                  f"array with shape {tuple(array.shape[1:])}.")
     if dtype is not None and isinstance(array, np.ndarray) and array.dtype != dtype:
         if array.dtype == object or array.dtype.kind in "US":
@@ -185,7 +186,8 @@ def _weights_per_output(value: Any, names: list[str], what: str) -> list:
             return [value[0]]
         return [value]
     if not isinstance(value, (list, tuple)):
-        raise TypeError(f"The model has several outputs {names}, so `{what}` should be a list or a dictionary by output "
+        raise TypeError(f"The model has several outputs {names}, so `{what}` should be a list or a dictionary by "
+                        "output "
                         f"name, got {type(value).__name__}.")
     if len(value) != len(names):
         raise ValueError(f"`{what}` has {len(value)} items, but the model has {len(names)} outputs with a loss.")
@@ -197,19 +199,22 @@ def _weights_of(weight: Any, classes: Any, target: Any, output: Any) -> Any:
         weight = np.asarray(weight)
         if output.weight_mode == "temporal":
             if weight.ndim < 2:
-                raise ValueError(f"Found a sample_weight array with shape {weight.shape} for the output {output.name!r}. "
+                raise ValueError(f"Found a sample_weight array with shape {weight.shape} for the output "
+                                 f"{output.name!r}. "
                                  "With sample_weight_mode='temporal' it should have shape (samples, timesteps).")
         elif weight.ndim != 1:
             if weight.ndim == 2 and weight.shape[1] == 1:
                 weight = weight[:, 0]
             else:
                 raise ValueError(
-                    f"Found a sample_weight array with shape {weight.shape} for the output {output.name!r}. In order to "
+                    f"Found a sample_weight array with shape {weight.shape} for the output {output.name!r}. In order "
+                    "to "
                     "use timestep-wise sample weights, compile the model with sample_weight_mode='temporal'; otherwise "
                     "give one weight a sample."
                 )
         if target is not None and weight.shape[0] != target.shape[0]:
-            raise ValueError(f"Found {weight.shape[0]} sample weights for {target.shape[0]} samples of {output.name!r}.")
+            raise ValueError(f"Found {weight.shape[0]} sample weights for {target.shape[0]} samples of "
+                             f"{output.name!r}.")
         weight = weight.astype("float32", copy=False)
     if classes is None or target is None:
         return weight
@@ -224,7 +229,8 @@ def _weights_of(weight: Any, classes: Any, target: Any, output: Any) -> Any:
     present = np.unique(labels)
     unknown = [int(label) for label in present if int(label) not in table]
     if unknown:
-        raise ValueError(f"`class_weight` must contain all classes in the data. The classes {unknown} exist in the data "
+        raise ValueError(f"`class_weight` must contain all classes in the data. The classes {unknown} exist in the "
+                         "data "
                          "but not in `class_weight`.")
     by_class = np.ones(labels.shape, "float32")
     for label in present:

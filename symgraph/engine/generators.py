@@ -149,8 +149,9 @@ class GeneratorSource:
             yield batch
 
     def _checked(self, batches: Iterator[Any]) -> Iterator[Any]:
-        for batch in batches:  # no `yield from`: the end of an epoch must not close the user's generator
-            yield batch  # noqa: UP028
+        # No `yield from`: the end of an epoch must not close the user's generator.
+        for batch in batches:  # noqa: UP028
+            yield batch
         raise ValueError(
             "The generator ended before an epoch was complete. It must give at least `steps * epochs` batches: let it "
             "loop for ever, or ask for fewer steps."

@@ -82,7 +82,8 @@ def Input(shape: tuple | None = None, batch_shape: tuple | None = None, name: st
         A tensor.
     """
     if shape is None and batch_shape is None and tensor is None:
-        raise ValueError("Please provide to Input either a `shape` or a `batch_shape` argument, e.g. Input(shape=(784,)). "
+        raise ValueError("Please provide to Input either a `shape` or a `batch_shape` argument, e.g. "
+                         "Input(shape=(784,)). "
                          "Note that `shape` does not include the batch dimension.")
     if shape is not None and batch_shape is None:
         if isinstance(shape, int):

@@ -163,7 +163,8 @@ class Layer(NodeAccess):
                 "Give the input shape in full."
             )
         dtype = dtype or self.dtype or K.floatx()
-        full_name = f"{self.name}/{name or f'weight_{len(self._trainable_weights + self._non_trainable_weights) + 1}'}:0"
+        number = len(self._trainable_weights) + len(self._non_trainable_weights) + 1
+        full_name = f"{self.name}/{name or f'weight_{number}'}:0"
         if _PROBING:
             weight = Variable(leaf.variable(shape, dtype), full_name)  # a variable without a value
         else:
@@ -514,8 +515,10 @@ class Layer(NodeAccess):
             return
         where = user_location()
         shown = unpack_singleton(shapes) if shapes else ()
-        text = (f"{error.args[0]}\n  in layer {self.name!r} ({type(self).__name__}), called on an input of shape {shown}"
-                + (f", at {where}" if where else "") + (f"; the layer was made at {self.source}" if self.source else ""))
+        text = (f"{error.args[0]}\n  in layer {self.name!r} ({type(self).__name__}), called on an input of shape "
+                f"{shown}"
+                + (f", at {where}" if where else "")
+                + (f"; the layer was made at {self.source}" if self.source else ""))
         error.args = (text, *error.args[1:])
         error._named_layer = True  # type: ignore[attr-defined]
 
@@ -582,7 +585,8 @@ def _fresh(output: Any, inputs: list) -> Any:
         return K.identity(output)
     if not K.is_tensor(output):
         raise TypeError(
-            f"the layer's `call` returned {output!r} of type {type(output).__name__}; expected a tensor or a list of tensors"
+            f"the layer's `call` returned {output!r} of type {type(output).__name__}; expected a tensor or a list of "
+            "tensors"
         )
     return K.identity(output) if K.is_variable(output) else output
 

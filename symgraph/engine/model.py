@@ -60,7 +60,8 @@ class Model(Network):
             ValueError: unknown names, or lists that do not fit the outputs.
         """
         if kwargs:
-            raise TypeError(f"compile: unknown arguments {list(kwargs)}. Known: optimizer, loss, metrics, loss_weights, "
+            raise TypeError(f"compile: unknown arguments {list(kwargs)}. Known: optimizer, loss, metrics, "
+                            "loss_weights, "
                             "sample_weight_mode, weighted_metrics, target_tensors.")
         if not self.built:
             raise RuntimeError(f"The model {self.name!r} does not know its input yet: give its first layer an "
@@ -232,7 +233,8 @@ class Model(Network):
             raise ValueError(f"`batch_size` must be a positive number, got {batch_size!r}.")
         if self.stateful and arrays and arrays[0].shape[0] % size:
             raise ValueError(
-                "In a stateful network, you should only pass inputs with a number of samples that can be divided by the "
+                "In a stateful network, you should only pass inputs with a number of samples that can be divided by "
+                "the "
                 f"batch size. Found: {arrays[0].shape[0]} samples. Batch size: {size}."
             )
         return ArraySource(arrays, size, shuffle, [_numpy_dtype(t) for t in self._feed_inputs] + [None] * len(arrays),
@@ -245,7 +247,8 @@ class Model(Network):
             return batch_size
         size = fixed.pop()
         if batch_size is not None and batch_size != size:
-            raise ValueError(f"The `batch_size` argument value {batch_size} is incompatible with the batch size {size} of "
+            raise ValueError(f"The `batch_size` argument value {batch_size} is incompatible with the batch size "
+                             f"{size} of "
                              "the model's input.")
         return size
 

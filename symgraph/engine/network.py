@@ -166,7 +166,8 @@ class Network(Layer):
                 if not K.is_tensor(tensor) or getattr(tensor, "_keras_history", None) is None:
                     raise ValueError(
                         f"{what.capitalize()} tensors to a {type(self).__name__} must be the output of a layer (thus "
-                        f"holding past layer metadata). Found: {tensor!r}. Wrap operations on tensors in a Lambda layer."
+                        f"holding past layer metadata). Found: {tensor!r}. Wrap operations on tensors in a Lambda "
+                        "layer."
                     )
         for tensor in self.inputs:
             layer = tensor._keras_history[0]

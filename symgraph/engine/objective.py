@@ -82,7 +82,8 @@ class Objective:
         mode_list = _per_output(sample_weight_mode, names, "sample_weight_mode", allow_missing=True)
         for name, mode in zip(names, mode_list):
             if mode not in {None, "temporal"}:
-                raise ValueError(f"sample_weight_mode for the output {name!r} must be None or 'temporal', got {mode!r}.")
+                raise ValueError(f"sample_weight_mode for the output {name!r} must be None or 'temporal', got "
+                                 f"{mode!r}.")
         self.outputs = [
             OutputObjective(name, output, losses_module.get(one), float(1.0 if weight is None else weight), mode)
             for name, output, one, weight, mode in zip(names, model.outputs, loss_list, weight_list, mode_list)
@@ -329,7 +330,8 @@ def _metrics_per_output(metrics: Any, outputs: list[OutputObjective], what: str)
         raise TypeError(f"`{what}` must be a list or a dictionary, got {metrics!r}. Write {what}=[{metrics!r}].")
     if any(isinstance(item, (list, tuple)) for item in metrics):
         if len(metrics) != len(outputs):
-            raise ValueError(f"When passing a list of lists as `{what}`, it should have one entry per model output. The "
+            raise ValueError(f"When passing a list of lists as `{what}`, it should have one entry per model output. "
+                             "The "
                              f"model has {len(outputs)} outputs, but you passed {what}={metrics!r}.")
         return [[] if item is None else to_list(item, allow_tuple=True) for item in metrics]
     if len(outputs) > 1:  # the same metrics for each output, each with a state of its own

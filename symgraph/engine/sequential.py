@@ -93,7 +93,8 @@ class Sequential(Model):
 
     def _set_layers(self, layers: list[Layer], output: Any) -> None:
         if isinstance(output, list):
-            raise ValueError(f"All layers in a Sequential model should have a single output tensor; {layers[-1].name!r} "
+            raise ValueError(f"All layers in a Sequential model should have a single output tensor; "
+                             f"{layers[-1].name!r} "
                              f"gives {len(output)}. For multi-output layers, use the functional API.")
         source = layers[0]._inbound_nodes[0].output_tensors[0]
         self._restart()

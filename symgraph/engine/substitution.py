@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from symgraph.compiler.graph import rebuild
 from symgraph.graph.node import Node
 from symgraph.graph.tensor import Tensor

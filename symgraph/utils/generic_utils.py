@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 __all__ = [
-    "CustomObjectScope", "Progbar", "check_for_unexpected_keys", "custom_object_scope",
+    "CustomObjectScope", "check_for_unexpected_keys", "custom_object_scope",
     "deserialize_keras_object", "func_dump", "func_load", "get_custom_objects", "getargspec", "has_arg",
     "is_all_none", "object_list_uid", "parameter_names", "serialize_keras_object", "slice_arrays", "to_list",
     "to_snake_case", "transpose_shape", "unpack_singleton",
@@ -249,7 +249,8 @@ def check_for_unexpected_keys(name: str, input_dict: Mapping, expected_values: I
     """Raises ValueError if `input_dict` has keys that are not among `expected_values`."""
     unknown = [key for key in input_dict if key not in set(expected_values)]
     if unknown:
-        raise ValueError(f"Unknown entries in the {name} dictionary: {unknown}. Expected keys: {list(expected_values)}.")
+        raise ValueError(f"Unknown entries in the {name} dictionary: {unknown}. Expected keys: "
+                         f"{list(expected_values)}.")
 
 
 def to_snake_case(name: str) -> str:

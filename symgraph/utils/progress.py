@@ -79,7 +79,9 @@ class Progbar:
         if bar and target is not None:
             digits = len(str(target))
             done = min(self.width, int(self.width * current / target)) if target else self.width
-            drawn = "=" * done if done >= self.width else "=" * max(done - 1, 0) + ">" + "." * (self.width - max(done, 1))
+            drawn = "=" * done
+            if done < self.width:
+                drawn = "=" * max(done - 1, 0) + ">" + "." * (self.width - max(done, 1))
             parts.append(f"{current:>{digits}d}/{target} [{drawn}]")
         elif bar:
             parts.append(f"{current}/Unknown")

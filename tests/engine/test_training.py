@@ -134,9 +134,11 @@ def test_several_outputs(form):
         return
     given = dict(zip("ab", target)) if form == "dict" else target
     assert model.metrics_names == ["loss", "a_loss", "b_loss", "a_mae"]
-    np.testing.assert_allclose(model.evaluate(X, given, verbose=0), [first + 0.25 * second, first, second, mae], rtol=1e-5)
+    np.testing.assert_allclose(model.evaluate(X, given, verbose=0), [first + 0.25 * second, first, second, mae],
+                               rtol=1e-5)
     history = model.fit({"x": X}, given, verbose=0, validation_data=(X, given))
-    assert set(history.history) == {"loss", "a_loss", "b_loss", "a_mae", "val_loss", "val_a_loss", "val_b_loss", "val_a_mae"}
+    assert set(history.history) == {"loss", "a_loss", "b_loss", "a_mae", "val_loss",
+                                       "val_a_loss", "val_b_loss", "val_a_mae"}
 
 
 def test_a_missing_loss_warns_and_a_wrong_name_raises():
@@ -365,7 +367,8 @@ def test_the_loss_as_a_tensor():
     function = K.function([*model.inputs, *model.sample_weights, *model.targets, K.learning_phase()], grads)
     kernel, bias = model.get_weights()
     error = X @ kernel + bias - Y
-    np.testing.assert_allclose(function([X, np.ones(20), Y, 0])[0], X.T @ (2 * error / error.size), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(function([X, np.ones(20), Y, 0])[0], X.T @ (2 * error / error.size),
+                               rtol=1e-4, atol=1e-5)
 
 
 def test_target_tensors():

@@ -14,7 +14,7 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-__all__ = ["FLAGS", "KernelError", "assembly", "build"]
+__all__ = ["FLAGS", "KernelError", "assembly", "build", "prepare"]
 
 #: ``ninf`` and ``nnan`` are absent: NaN and infinities mean what they say.
 FLAGS = ("afn", "arcp", "contract", "nsz", "reassoc")
@@ -34,6 +34,10 @@ def target_machine() -> Any:
         # Loops over many buffers need many overlap checks before LLVM makes vectors of them; its limit of 8 is too low.
         llvm.set_option("", "-runtime-memory-check-threshold=512")
         llvm.set_option("", "-memory-check-merge-threshold=512")
+        if llvm.get_process_triple().startswith("x86"):
+            # Addresses are computed by the loads themselves there: no kernel got slower without this pass, which takes
+            # up to half of the time that LLVM needs for a kernel of many pointers.
+            llvm.set_option("", "-disable-lsr")
         machine = _state["machine"] = new_target_machine()
     return machine
 
@@ -236,6 +240,11 @@ def build(source: str, name: str, symbol: str) -> tuple[bytes, list[str]]:
             raise KernelError(
                 f"kernel {name!r} does not compile: {type(error).__name__}: {error}\n{numbered}"
             ) from error
+
+
+def prepare() -> None:
+    """Load all that compiling needs, so that the next kernel takes no longer than others."""
+    build("def kernel(thread, threads, args):\n    store(args, 0, 0)\n", "kernel", "symgraph_nothing")
 
 
 def assembly(source: str, name: str) -> str:

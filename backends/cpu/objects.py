@@ -317,16 +317,18 @@ def compile_kernels(kernels: list[tuple[str, str]]) -> list[int]:
     with _lock:
         keys = [kernel_key(source, name) for name, source in kernels]
         fresh: dict[str, tuple[str, str, list[str], bytes]] = {}
+        missing: dict[str, tuple[str, str, str]] = {}
         for key, (name, source) in zip(keys, kernels, strict=True):
-            if key in _addresses or key in fresh:
+            if key in _addresses or key in fresh or key in missing:
                 continue
             symbol = _symbol(name, key)
             entry = _read(key, symbol)
             if entry is None:
-                entry = _compile(key, name, source, symbol)
+                missing[key] = name, source, symbol
             else:
                 statistics["loaded"] += 1
-            fresh[key] = (name, symbol, *entry)
+                fresh[key] = (name, symbol, *entry)
+        fresh.update(_compile(missing))
         if fresh:
             _addresses.update(zip(fresh, _load(list(fresh.values())), strict=True))
         return [_addresses[key] for key in keys]
@@ -337,13 +339,20 @@ def compile_kernel(source: str, name: str) -> int:
     return compile_kernels([(name, source)])[0]
 
 
-def _compile(key: str, name: str, source: str, symbol: str) -> tuple[list[str], bytes]:
-    from symgraph.backends.cpu import build
+def _compile(missing: dict[str, tuple[str, str, str]]) -> dict[str, tuple[str, str, list[str], bytes]]:
+    """Compile ``{key: (name, source, symbol)}``, write entries; gives ``{key: (name, symbol, outside names, code)}``."""
+    if not missing:
+        return {}
+    from symgraph.backends.cpu import helpers
 
-    code, wanted = build.build(source, name, symbol)
-    statistics["compiled"] += 1
-    _write(key, _pack(symbol, wanted, code))
-    return wanted, code
+    jobs = list(missing.values())
+    built = helpers.compile_together(jobs, helpers.helpers_for(len(jobs)))
+    made = {}
+    for (key, (name, _source, symbol)), (code, wanted) in zip(missing.items(), built, strict=True):
+        statistics["compiled"] += 1
+        _write(key, _pack(symbol, wanted, code))
+        made[key] = name, symbol, wanted, code
+    return made
 
 
 def object_code(source: str, name: str) -> bytes:
@@ -351,4 +360,5 @@ def object_code(source: str, name: str) -> bytes:
     key = kernel_key(source, name)
     symbol = _symbol(name, key)
     with _lock:
-        return (_read(key, symbol) or _compile(key, name, source, symbol))[1]
+        entry = _read(key, symbol)
+        return _compile({key: (name, source, symbol)})[key][3] if entry is None else entry[1]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from kernel_runner import NATIVE, table
 
-from symgraph.backends.cpu import objects, symbols
+from symgraph.backends.cpu import helpers, objects, symbols
 from symgraph.backends.cpu.build import KernelError
 
 DOUBLE = """
@@ -293,3 +293,68 @@ def test_a_process_killed_in_the_middle_of_writing_leaves_no_trace_that_matters(
     before = compiled()
     run(2)
     assert compiled() == before + 1 and entry(directory)
+
+
+def batch(count: int) -> list[tuple[str, str]]:
+    return [(f"double{factor}", DOUBLE.format(factor=factor)) for factor in range(2, 2 + count)]
+
+
+def check_batch(addresses) -> None:
+    for factor, address in enumerate(addresses, 2):
+        x = np.arange(5, dtype=np.float32)
+        arguments = table(5, x)
+        NATIVE(address)(0, 1, arguments.ctypes.data)
+        np.testing.assert_array_equal(x, factor * np.arange(5, dtype=np.float32))
+
+
+def test_helper_processes_share_the_work(directory, monkeypatch):
+    started = []
+    real = helpers._Helper
+
+    def counting(jobs, waiting, done):
+        helper = real(jobs, waiting, done)
+        started.append((helper, done))
+        # The caller waits for the first kernel of the helper, so that the test sees both at work.
+        deadline = time.monotonic() + 60
+        while not done and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return helper
+
+    monkeypatch.setattr(helpers, "helpers_for", lambda count: 1)
+    monkeypatch.setattr(helpers, "_Helper", counting)
+    check_batch(objects.compile_kernels(batch(12)))
+    assert len(started) == 1 and started[0][0].process.returncode is not None
+    assert len(list(directory.glob("*.kernel"))) == 12
+
+
+@pytest.mark.parametrize("program", ["raise SystemExit(3)", "print('!', end='', flush=True); input(); print('rubbish')"])
+def test_a_helper_that_fails_costs_nothing_but_time(directory, monkeypatch, program):
+    real = subprocess.Popen
+    monkeypatch.setattr(helpers, "helpers_for", lambda count: 1)
+    monkeypatch.setattr(subprocess, "Popen", lambda _command, **rest: real([sys.executable, "-c", program], **rest))
+    check_batch(objects.compile_kernels(batch(3)))
+
+
+def test_no_processes_to_be_had(directory, monkeypatch):
+    def refuse(*_arguments, **_rest):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(helpers, "helpers_for", lambda count: 2)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    check_batch(objects.compile_kernels(batch(2)))
+
+
+def test_a_faulty_kernel_in_a_shared_batch_is_reported(directory, monkeypatch):
+    monkeypatch.setattr(helpers, "helpers_for", lambda count: 1)
+    with pytest.raises(KernelError, match="'faulty'"):
+        objects.compile_kernels([*batch(2), ("faulty", "def kernel(thread, threads, args):\n    nonsense()\n")])
+
+
+def test_helpers_are_started_only_where_they_pay(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(8)), raising=False)
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.2, 0, 0), raising=False)
+    assert [helpers.helpers_for(count) for count in (1, 9, 10, 45, 1000)] == [0, 0, 1, 4, 7]
+    monkeypatch.setattr(os, "getloadavg", lambda: (6.5, 0, 0), raising=False)
+    assert helpers.helpers_for(1000) == 1
+    monkeypatch.setattr(sys, "executable", "")
+    assert helpers.helpers_for(1000) == 0

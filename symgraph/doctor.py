@@ -9,6 +9,7 @@ import platform
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,10 @@ def try_executor(name: str, timeout: float = 120.0) -> dict[str, Any]:
     if done.returncode < 0:
         return {"runs": False, "reason": f"the process was ended by signal {-done.returncode}"}
     lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return {"runs": False, "reason": lines[-1] if lines else f"exit code {done.returncode}"}
+    if not lines:
+        return {"runs": False, "reason": f"exit code {done.returncode}"}
+    # The last line of a traceback is `package.module.Error: message`; the message speaks for itself.
+    return {"runs": False, "reason": re.sub(r"^(\w+\.)+\w*(Error|Exception): ", "", lines[-1])}
 
 
 def _requirements() -> list[tuple[str, str, str]]:
@@ -176,11 +180,12 @@ def run(as_json: bool = False) -> int:
     if not cache["writable"]:
         state += "; NOT WRITABLE: kernels are compiled anew in each process (set SYMGRAPH_CACHE)"
     print(f"Kernel cache  {cache['path']} ({state})\n")
-    rows = [
-        (name, "runs" if result["runs"] else "cannot run", result["reason"])
-        for name, result in found["executors"].items()
-    ]
-    print_table(("executor", "state", "why not"), rows)
+    width = max(map(len, found["executors"]))
+    print("Executors")
+    for name, result in found["executors"].items():
+        state = "runs" if result["runs"] else f"cannot run: {result['reason']}"
+        indent = " " * (width + 4)
+        print(textwrap.fill(f"  {name:<{width}}  {state}", 100, subsequent_indent=indent, break_long_words=False))
     print(f"\nChosen: {found['chosen']} ({config.settings()[0].where})")
     if missing:
         print(f"Missing: {', '.join(missing)}; install with: pip install {' '.join(missing)}")

@@ -340,7 +340,7 @@ def compile_kernel(source: str, name: str) -> int:
 
 
 def _compile(missing: dict[str, tuple[str, str, str]]) -> dict[str, tuple[str, str, list[str], bytes]]:
-    """Compile ``{key: (name, source, symbol)}``, write entries; gives ``{key: (name, symbol, outside names, code)}``."""
+    """Compile ``{key: (name, source, symbol)}``, keep them; ``{key: (name, symbol, outside names, code)}``."""
     if not missing:
         return {}
     from symgraph.backends.cpu import helpers

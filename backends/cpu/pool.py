@@ -50,46 +50,58 @@ DEPTH = 12
 _TAPE, _ROWS, _THREADS, _STOP, _WALK, _FORKED = range(6)
 _ARRIVED, _GENERATION, _DONE, _LOCK = 16, 32, 48, 64
 _SPINS, _YIELDS, _NAP, _IDLE_YIELDS = 8, 9, 10, 11
+_AWAIT, _MEET, _PATCH = 12, 13, 14
 _BLOCKS, _BLOCK = 80, 64
 _TICKET, _SLEEPING, _HANDLE, _STACK, _SEMAPHORE = 0, 1, 2, 8, 48
 
-_WAIT = """
-{indent}{variable} = 0
-{indent}while {condition}:
-{indent}    {variable} += 1
-{indent}    if {variable} < spins:
-{indent}        relax()
-{indent}    elif {variable} < yields:
-{indent}        system_yield()
-{indent}    else:
-{indent}        system_sleep(nap)
+# Small kernels that call each other by address compile in half the time of one big kernel.
+_AWAIT_SOURCE = """
+def await_change(place, value, context):
+    spins = load(context, {SPINS})
+    yields = load(context, {YIELDS})
+    waited = 0
+    while atomic_load(place) == value:
+        waited += 1
+        if waited < spins:
+            relax()
+        elif waited < yields:
+            system_yield()
+        else:
+            system_sleep(load(context, {NAP}))
 """
 
-# Whoever arrives last patches (where the barrier ends an iteration) and lets the others go.
-_BARRIER = """
-{indent}generation = atomic_load(context + 8 * {GENERATION})
-{indent}if atomic_add(context + 8 * {ARRIVED}, 1) == threads - 1:
-{patch}
-{indent}    atomic_store(context + 8 * {ARRIVED}, 0)
-{indent}    atomic_store(context + 8 * {GENERATION}, generation + 1)
-{indent}else:{wait}
+# After an iteration that another one follows, patches count once; after the last one (``loop`` is the negative address
+# of the loop's row) all that came before is taken back.
+_PATCH_SOURCE = """
+def patch(unused, loop, context):
+    entry = abs(loop)
+    factor = 1
+    if loop < 0:
+        factor = 1 - load(entry, 4)
+    patches = load(entry, 6)
+    for k in range(load(entry, 7)):
+        place = load(patches, 2 * k)
+        store(place, 0, load(place, 0) + factor * load(patches, 2 * k + 1))
 """
 
-_PATCH = """
-{indent}k = 0
-{indent}while k < patch_count:
-{indent}    place = load(patches, 2 * k)
-{indent}    store(place, 0, load(place, 0) + factor * load(patches, 2 * k + 1))
-{indent}    k += 1
+# Whoever arrives last patches (where the meeting ends an iteration) and lets the others go.
+_MEET_SOURCE = """
+def meet(threads, loop, context):
+    generation = atomic_load(context + 8 * {GENERATION})
+    if atomic_add(context + 8 * {ARRIVED}, 1) == threads - 1:
+        if loop != 0:
+            call_kernel(load(context, {PATCH}), 0, loop, context)
+        atomic_store(context + 8 * {ARRIVED}, 0)
+        atomic_store(context + 8 * {GENERATION}, generation + 1)
+    else:
+        call_kernel(load(context, {AWAIT}), context + 8 * {GENERATION}, generation, context)
 """
 
 _WALK_SOURCE = """
 def walk(thread, threads, context):
     tape = load(context, {TAPE})
     end = load(context, {ROWS})
-    spins = load(context, {SPINS})
-    yields = load(context, {YIELDS})
-    nap = load(context, {NAP})
+    meet = load(context, {MEET})
     stack = context + 8 * ({BLOCKS} + {BLOCK} * thread + {STACK})
     depth = 0
     index = 0
@@ -105,11 +117,11 @@ def walk(thread, threads, context):
                 elif thread == 0:
                     call_kernel(kernel, 0, 1, load(entry, 1))
                 if threads > 1 and (mode >= 2 or load(entry, 3) != 0 and index < end):
-{row_barrier}
+                    call_kernel(meet, threads, 0, context)
                 if mode >= 2:
                     stopped = load(load(entry, 6), 0)
-                    if threads > 1:
-{stop_barrier}
+                    if threads > 1:  # nobody goes on to write there before all have read it
+                        call_kernel(meet, threads, 0, context)
                     if stopped != 0:
                         return
             elif load(entry, 4) > 0:
@@ -126,15 +138,12 @@ def walk(thread, threads, context):
             loop = load(stack, 3 * depth - 3)
             left = load(stack, 3 * depth - 2) - 1
             entry = tape + {ROWBYTES} * loop
-            patches = load(entry, 6)
-            patch_count = load(entry, 7)
-            factor = 1
             if left == 0:
-                factor = 1 - load(entry, 4)
+                entry = -entry
             if threads > 1:
-{loop_barrier}
+                call_kernel(meet, threads, entry, context)
             else:
-{loop_patch}
+                call_kernel(load(context, {PATCH}), 0, entry, context)
             if left > 0:
                 store(stack, 3 * depth - 2, left)
                 index = loop + 1
@@ -172,10 +181,9 @@ def work(thread, unused, context):
 _RUN_SOURCE = """
 def run(tape, packed, context):
     threads = packed >> 32
-    spins = load(context, {SPINS})
-    yields = load(context, {YIELDS})
-    nap = load(context, {NAP})
-{lock}
+    wait = load(context, {AWAIT})
+    while atomic_exchange(context + 8 * {LOCK}, 1) != 0:
+        call_kernel(wait, context + 8 * {LOCK}, 1, context)
     if load(context, {FORKED}) != 0:
         threads = 1
     store(context, {TAPE}, tape)
@@ -185,47 +193,41 @@ def run(tape, packed, context):
     else:
         store(context, {THREADS}, threads)
         atomic_store(context + 8 * {DONE}, 0)
-        worker = 1
-        while worker < threads:
+        for worker in range(1, threads):
             block = context + 8 * ({BLOCKS} + {BLOCK} * worker)
             atomic_add(block, 1)
             if atomic_load(block + 8 * {SLEEPING}) == 1 and atomic_exchange(block + 8 * {SLEEPING}, 0) == 1:
                 system_post(load(block, {HANDLE}), 1, 0)
-            worker += 1
         call_kernel(load(context, {WALK}), 0, threads, context)
-{done}
+        done = atomic_load(context + 8 * {DONE})
+        while done < threads - 1:
+            call_kernel(wait, context + 8 * {DONE}, done, context)
+            done = atomic_load(context + 8 * {DONE})
     atomic_store(context + 8 * {LOCK}, 0)
 """
 
+#: The kernels of the pool, by name, and the entries of the context that hold the addresses of those called by others.
+_SOURCES = {
+    "run": _RUN_SOURCE,
+    "work": _WORK_SOURCE,
+    "walk": _WALK_SOURCE,
+    "await_change": _AWAIT_SOURCE,
+    "meet": _MEET_SOURCE,
+    "patch": _PATCH_SOURCE,
+}
+_CALLED = {_WALK: "walk", _AWAIT: "await_change", _MEET: "meet", _PATCH: "patch"}
 
-def _sources() -> list[tuple[str, str]]:
-    """The three kernels of the pool: ``(name, source)``."""
+
+def _kernels() -> dict[str, int]:
+    """The addresses of the kernels of the pool."""
     numbers = {
         name[1:]: value
         for name, value in globals().items()
         if name.startswith("_") and name[1:].isupper() and isinstance(value, int)
-    } | {"ROWBYTES": 8 * ROW}
-
-    def wait(spaces: int, condition: str) -> str:
-        return _WAIT.format(indent=" " * spaces, variable="waited", condition=condition.format(**numbers))
-
-    def barrier(spaces: int, patch: str) -> str:
-        condition = "atomic_load(context + 8 * {GENERATION}) == generation"
-        return _BARRIER.format(indent=" " * spaces, patch=patch, wait=wait(spaces + 4, condition), **numbers)
-
-    walk = _WALK_SOURCE.format(
-        row_barrier=barrier(20, ""),
-        stop_barrier=barrier(24, ""),
-        loop_barrier=barrier(16, _PATCH.format(indent=" " * 20)),
-        loop_patch=_PATCH.format(indent=" " * 16),
-        **numbers,
-    )
-    run = _RUN_SOURCE.format(
-        lock=wait(4, "atomic_exchange(context + 8 * {LOCK}, 1) != 0"),
-        done=wait(8, "atomic_load(context + 8 * {DONE}) < threads - 1"),
-        **numbers,
-    )
-    return [("walk", walk), ("work", _WORK_SOURCE.format(**numbers)), ("run", run)]
+    }
+    numbers["ROWBYTES"] = 8 * ROW
+    texts = [(name, source.format(**numbers)) for name, source in _SOURCES.items()]
+    return dict(zip(_SOURCES, objects.compile_kernels(texts), strict=True))
 
 
 _Native = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
@@ -248,22 +250,23 @@ def row(
 class _Workers:
     """The context and the worker threads of a pool; lives until :meth:`stop`, whoever forgets the pool."""
 
-    def __init__(self, threads: int, walk: int, work: int) -> None:
+    def __init__(self, threads: int, kernels: dict[str, int]) -> None:
         self.memory = np.zeros(_BLOCKS + _BLOCK * threads + 16, np.int64)
         self.context = -(-self.memory.ctypes.data // 128) * 128
         self.words = (ctypes.c_int64 * (_BLOCKS + _BLOCK * threads)).from_address(self.context)
-        self.function = _Native(work)
+        self.kernels = kernels
+        self.function = _Native(kernels["work"])
         self.number = threads
-        self.words[_WALK] = walk
         self.start()
 
     def start(self) -> None:
         """Start the threads, over a context in its first state (also in a forked child, which has none of them)."""
         words = self.words
         self.process = os.getpid()
-        walk = words[_WALK]
         ctypes.memset(self.context, 0, ctypes.sizeof(words))
-        words[_WALK], words[_SPINS], words[_YIELDS], words[_IDLE_YIELDS] = walk, 400, 2400, 2400
+        for place, name in _CALLED.items():
+            words[place] = self.kernels[name]
+        words[_SPINS], words[_YIELDS], words[_IDLE_YIELDS] = 400, 2400, 2400
         words[_NAP] = 1 if sys.platform == "win32" else 50  # milliseconds there, microseconds elsewhere
         for worker in range(1, self.number):
             start = _BLOCKS + _BLOCK * worker
@@ -316,9 +319,9 @@ class Pool:
         self.forked = False
         self._closed = False
         self._lock = threading.Lock()
-        walk, work, run = objects.compile_kernels(_sources())
-        self._native = _Native(run)
-        self._workers = _Workers(threads, walk, work)
+        kernels = _kernels()
+        self._native = _Native(kernels["run"])
+        self._workers = _Workers(threads, kernels)
         self._context = self._workers.context
         self._finalizer = weakref.finalize(self, self._workers.stop)
         _pools.add(self)

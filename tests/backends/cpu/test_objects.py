@@ -327,7 +327,9 @@ def test_helper_processes_share_the_work(directory, monkeypatch):
     assert len(list(directory.glob("*.kernel"))) == 12
 
 
-@pytest.mark.parametrize("program", ["raise SystemExit(3)", "print('!', end='', flush=True); input(); print('rubbish')"])
+@pytest.mark.parametrize(
+    "program", ["raise SystemExit(3)", "print('!', end='', flush=True); input(); print('rubbish')"]
+)
 def test_a_helper_that_fails_costs_nothing_but_time(directory, monkeypatch, program):
     real = subprocess.Popen
     monkeypatch.setattr(helpers, "helpers_for", lambda count: 1)

@@ -14,7 +14,7 @@ import pytest
 from kernel_runner import table
 
 from symgraph.backends.cpu import objects, pool
-from symgraph.backends.cpu.pool import ALONE, SHARED, Pool, row
+from symgraph.backends.cpu.pool import ALONE, CHECKED, SHARED, Pool, row
 
 #: Adds 1 to its share of the n numbers at an address.
 ADD = """
@@ -150,6 +150,26 @@ def test_a_recurrence_steps_through_time(kernels, four):
         x[1:] = -1
         run(four, rows)
         np.testing.assert_array_equal(x[:, 0], 4 ** np.arange(12))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize("mode", [ALONE, SHARED])
+def test_a_checked_row_may_end_the_tape(kernels, four, threads, mode):
+    x, after = np.zeros(50, np.int64), np.zeros(50, np.int64)
+    first, second = table(50, x, 1), table(50, after, 1)
+    status = np.zeros(1, np.int64)
+    rows = tape(
+        row(kernels["add"], first.ctypes.data, mode=mode + CHECKED, patches=status.ctypes.data),
+        row(kernels["add"], second.ctypes.data),
+    )
+    run(four, rows, threads)
+    assert (x == 1).all() and (after == 1).all()
+    status[0] = 1
+    run(four, rows, threads)
+    assert (x == 2).all() and (after == 1).all()
+    status[0] = 0
+    run(four, rows, threads)
+    assert (x == 3).all() and (after == 2).all()
 
 
 def test_an_empty_tape_and_an_empty_loop_return(kernels, four):

@@ -88,4 +88,3 @@ def backward(outputs: Sequence[Node], output_grads: Sequence[Node], wrt: Sequenc
             grad = broadcast_to(grad, node.shape)
         result.append(grad)
     return result
-

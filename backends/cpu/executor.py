@@ -1,8 +1,8 @@
 """The CPU executor: a program becomes a tape of native kernel calls, run in one call on a pool of threads.
 
-Loading a program generates the kernels (or fetches them from the cache) and lays out one table with the arguments of all
-calls. Binding it to sizes fills the table with numbers; nothing is compiled then. A call copies small inputs into the
-arena or enters the addresses of large ones, runs the tape, and hands out the results.
+Loading a program generates the kernels (or fetches them from the cache) and lays out one table with the arguments of
+all calls. Binding it to sizes fills the table with numbers; nothing is compiled then. A call copies small inputs into
+the arena or enters the addresses of large ones, runs the tape, and hands out the results.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from symgraph import config
-from symgraph.backends.cpu import lower  # noqa: F401  fills the table
-from symgraph.backends.cpu import blas, objects
+from symgraph.backends.cpu import (
+    blas,
+    lower,  # noqa: F401  fills the table
+    objects,
+)
 from symgraph.backends.cpu.pool import ALONE, CHECKED, ROW, SHARED, Pool, row
 from symgraph.backends.cpu.table import LOWERINGS, Address, Bits, KernelCall, Status
 from symgraph.compiler.program import CONSTANT, INPUT, OUTPUT, VARIABLE, Program, Step
@@ -236,7 +239,9 @@ class BoundProgram:
         numbers = np.array(values, np.int64)
         self.buffer_of_entry = np.array(runner.entry_buffer, np.int64)
         self.table = np.zeros(max(len(runner.entry_number), 1), np.int64)
-        self.numbers_of_entries = numbers[np.array(runner.entry_number, np.int64)] if runner.entry_number else self.table
+        self.numbers_of_entries = (
+            numbers[np.array(runner.entry_number, np.int64)] if runner.entry_number else self.table
+        )
         self.status = np.zeros(2, np.int64)
         self.nbytes = [values[runner.number(buffer.nbytes)] for buffer in program.buffers]
         self._lay_out()

@@ -194,4 +194,3 @@ def literal(value: object, dtype: str) -> str:
             text = "1e400" if number > 0 else "-1e400"
         return f"{converter(kind)}({text})"
     return f"{converter(kind)}({int(number)})"
-

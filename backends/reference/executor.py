@@ -135,9 +135,7 @@ def fused_reduce(attrs: Mapping[str, Any], *arrays: np.ndarray) -> np.ndarray:
     return REDUCTIONS[attrs["reduce"]](value, attrs["axes"], attrs["keepdims"])
 
 
-def evaluate_elementwise(
-    name: str, attrs: Mapping[str, Any], arrays: tuple[np.ndarray, ...], dtype: str
-) -> np.ndarray:
+def evaluate_elementwise(name: str, attrs: Mapping[str, Any], arrays: tuple[np.ndarray, ...], dtype: str) -> np.ndarray:
     """Compute one elementwise or generator operation."""
     with np.errstate(all="ignore"):
         return np.asarray(ELEMENTWISE[name](attrs, *map(np.asarray, arrays))).astype(numpy_dtype(dtype), copy=False)

@@ -11,6 +11,9 @@ from symgraph import config
 from symgraph.backend.control import *  # noqa: F403
 from symgraph.backend.conv import *  # noqa: F403
 from symgraph.backend.creation import *  # noqa: F403
+
+# The submodule of this name has taken the function's place by now.
+from symgraph.backend.creation import shape as shape
 from symgraph.backend.linalg import *  # noqa: F403
 from symgraph.backend.math import *  # noqa: F403
 from symgraph.backend.nn import *  # noqa: F403
@@ -18,7 +21,7 @@ from symgraph.backend.random import *  # noqa: F403
 from symgraph.backend.reduction import *  # noqa: F403
 from symgraph.backend.shape import *  # noqa: F403
 from symgraph.backend.spatial import *  # noqa: F403
-from symgraph.config import (
+from symgraph.config import (  # noqa: F401
     cast_to_floatx,
     epsilon,
     floatx,
@@ -29,9 +32,7 @@ from symgraph.config import (
     set_image_data_format,
     set_image_dim_ordering,
 )
-
-# The submodule of this name has taken the function's place by now.
-from symgraph.backend.creation import shape as shape
+from symgraph.legacy.accept import accept_functions
 
 
 def backend() -> str:
@@ -39,6 +40,6 @@ def backend() -> str:
     return config.executor_name()
 
 
+accept_functions(globals(), "backend.")  # the arguments that Keras 1 named otherwise
 config.announce()
 
-__all__ = [name for name in globals() if not name.startswith("_") and name not in ("config", "annotations")]

@@ -204,7 +204,8 @@ def gradients(loss: Tensor, variables: Any) -> Any:
     wrt = [variables] if single else list(variables)
     grads = autodiff.gradients(as_node(loss), [each.node for each in wrt])
     result = [
-        None if grad is None else Tensor(grad, f"gradient of {each.name}") for grad, each in zip(grads, wrt, strict=True)
+        None if grad is None else Tensor(grad, f"gradient of {each.name}")
+        for grad, each in zip(grads, wrt, strict=True)
     ]
     return result[0] if single else result
 

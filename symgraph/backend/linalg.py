@@ -48,8 +48,8 @@ def batch_dot(x: Any, y: Any, axes: int | Sequence[int] | None = None) -> Tensor
     first, second = first % a.rank, second % b.rank
     if not equal(a.shape[first], b.shape[second]) or not equal(a.shape[0], b.shape[0]):
         raise ShapeError(
-            f"batch_dot: axis {first} of {Tensor(a).shape} and axis {second} of {Tensor(b).shape} must have equal sizes, "
-            "and so must the batches"
+            f"batch_dot: axis {first} of {Tensor(a).shape} and axis {second} of {Tensor(b).shape} must have equal "
+            "sizes, and so must the batches"
         )
     rows = [k for k in range(1, a.rank) if k != first]
     columns = [k for k in range(1, b.rank) if k != second]

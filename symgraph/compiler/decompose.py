@@ -51,4 +51,3 @@ def decompose(graph: Graph, lowerings: Lowerings) -> Graph:
         return node
 
     return graph.rewritten(rule)
-

@@ -80,9 +80,9 @@ def plan_memory(program: Program, values: Mapping[Atom, int]) -> Program:
             if donor is not None:
                 slot = slot_of[donor]
             else:
-                slot = _choose(nbytes[number], free, sizes)
-                if slot is None:
-                    slot = len(members)
+                chosen = _choose(nbytes[number], free, sizes)
+                slot = len(members) if chosen is None else chosen
+                if chosen is None:
                     members.append([])
                     sizes.append(0)
                 free.discard(slot)

@@ -50,8 +50,7 @@ class View:
     def is_contiguous(self) -> bool:
         expected = contiguous_strides(self.shape)
         return all(
-            dim == 1 or stride == wanted
-            for dim, stride, wanted in zip(self.shape, self.strides, expected, strict=True)
+            dim == 1 or stride == wanted for dim, stride, wanted in zip(self.shape, self.strides, expected, strict=True)
         )
 
     def with_layout(self, shape: Shape, strides: Shape, offset: DimLike | None = None) -> View:

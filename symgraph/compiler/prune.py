@@ -41,7 +41,11 @@ def _pruned(node: Node, wanted: set[int]) -> tuple[tuple[Body, list[int]], dict[
     needed = set(topological_order((*body.next_states, *outputs)))
     sequences = [k for k, inner in enumerate(body.sequences) if inner in needed]
     captured = [k for k, inner in enumerate(body.captured) if inner in needed]
-    if len(outputs) == len(body.outputs) and len(sequences) == len(body.sequences) and len(captured) == len(body.captured):
+    if (
+        len(outputs) == len(body.outputs)
+        and len(sequences) == len(body.sequences)
+        and len(captured) == len(body.captured)
+    ):
         return None
     smaller = Body(
         tuple(body.sequences[k] for k in sequences),

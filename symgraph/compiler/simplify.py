@@ -53,10 +53,10 @@ def _same(node: Node) -> Node:
 
 
 def _fold(node: Node, evaluate: Callable[[Node, tuple[np.ndarray, ...]], np.ndarray]) -> Node:
-    values = tuple(read.constant for read in node.inputs)
-    if any(value is None for value in values) or sum(value.size for value in values) > LARGEST_FOLDED:  # type: ignore[union-attr]
+    values = tuple(read.constant for read in node.inputs if read.constant is not None)
+    if len(values) < len(node.inputs) or sum(value.size for value in values) > LARGEST_FOLDED:
         return node
-    return constant(evaluate(node, values), node.dtype)  # type: ignore[arg-type]
+    return constant(evaluate(node, values), node.dtype)
 
 
 def _strip_broadcasts(node: Node) -> Node:
@@ -199,10 +199,10 @@ def _slice(node: Node) -> Node:
     """Reversing twice is doing nothing."""
     (x,) = node.inputs
     if x.op is shape.slice_op and x.inputs[0].shape == node.shape and x.shape == node.shape:
-        both = zip(node.attrs["steps"], x.attrs["steps"], node.attrs["starts"], x.attrs["starts"], node.shape, strict=True)
-        undone = all(
-            (a == b == 1 and s == t == 0) or (a == b == -1 and s == t == dim - 1) for a, b, s, t, dim in both
+        both = zip(
+            node.attrs["steps"], x.attrs["steps"], node.attrs["starts"], x.attrs["starts"], node.shape, strict=True
         )
+        undone = all((a == b == 1 and s == t == 0) or (a == b == -1 and s == t == dim - 1) for a, b, s, t, dim in both)
         if undone:
             return x.inputs[0]
     return node

@@ -77,7 +77,9 @@ def decide(relations: list[tuple[Relation, Node]], values: Mapping[Atom, int]) -
                 for read in node.inputs
                 if isinstance(read.type, TensorType)
             )
-            raise ShapeError(f"{node.op.name}{place}: the inputs have shapes {shapes}, but {left} and {right} must agree")
+            raise ShapeError(
+                f"{node.op.name}{place}: the inputs have shapes {shapes}, but {left} and {right} must agree"
+            )
         decided.append(Decided(relation, outcome))
     return tuple(decided)
 
@@ -93,7 +95,9 @@ def specialise(graph: Graph, decided: tuple[Decided, ...], fixed: Mapping[Node, 
     def specialise_node(node: Node, inputs: tuple[Node, ...]) -> Node:
         if node in fixed:
             return constant(fixed[node], node.dtype)
-        attrs = Attributes({name: _substituted(value, replacement, specialise_node) for name, value in node.attrs.items()})
+        attrs = Attributes(
+            {name: _substituted(value, replacement, specialise_node) for name, value in node.attrs.items()}
+        )
         fitted, attrs = _fit(node, inputs, attrs, outcomes)
         if fitted == node.inputs and attrs == node.attrs:
             return node

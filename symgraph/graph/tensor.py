@@ -88,8 +88,8 @@ class Tensor:
 
     def __iter__(self) -> NoReturn:
         raise TypeError(
-            f"the symbolic tensor {self.name!r} cannot be iterated over while the graph is built; use K.map_fn or K.rnn, "
-            "or index it: x[0], x[1], ..."
+            f"the symbolic tensor {self.name!r} cannot be iterated over while the graph is built; use K.map_fn or "
+            "K.rnn, or index it: x[0], x[1], ..."
         )
 
     def __array__(self, *args: Any, **kwargs: Any) -> NoReturn:

@@ -59,9 +59,7 @@ def pointwise(name: str, *, infer: Callable[..., TensorType], reads: tuple[str, 
             parts = zip(gradient(node, grad), node.inputs, strict=True)
             return tuple(None if part is None else sum_to(part, source.shape) for part, source in parts)
 
-        return Op(
-            name, kind="elementwise", infer=infer, reads=reads, gradient=reduced, documentation=gradient.__doc__
-        )
+        return Op(name, kind="elementwise", infer=infer, reads=reads, gradient=reduced, documentation=gradient.__doc__)
 
     return declare_pointwise
 
@@ -239,7 +237,7 @@ is_finite = flat("is_finite", infer=predicate)
 
 def _infer_where(condition: TensorType, x: TensorType, y: TensorType) -> TensorType:
     if condition.dtype != "bool" or x.dtype != y.dtype:
-        raise TypeError(f"expected a bool condition and two values of one element type, got {static((condition, x, y))}")
+        raise TypeError(f"expected a bool condition and two values of one type, got {static((condition, x, y))}")
     return TensorType(x.dtype, broadcast((condition, x, y)))
 
 

@@ -78,6 +78,8 @@ def getitem(x: Node, key: Any) -> Node:
     shape: list[DimLike] = []
     advanced: dict[int, Node] = {}  # axis of the result of slicing -> indices
     axis = 0
+    start: DimLike
+    size: DimLike
     for entry in entries:
         if entry is None:
             shape.append(1)
@@ -117,8 +119,8 @@ def slice_bounds(entry: slice, dim: DimLike) -> tuple[DimLike, DimLike, int]:
     if step == 0:
         raise ValueError("the step of a slice must not be 0")
     if isinstance(dim, int):
-        start, stop, step = entry.indices(dim)
-        return start, len(range(start, stop, step)), step
+        first, last, step = entry.indices(dim)
+        return first, len(range(first, last, step)), step
 
     def bound(value: Any, default: DimLike) -> DimLike:
         if value is None:
@@ -143,7 +145,9 @@ def _take(x: Node, advanced: dict[int, Node]) -> Node:
     moved = transpose(x, (*axes, *rest))
     flat: Node | None = None
     for axis in axes:
-        dim = constant(x.shape[axis], "int64") if isinstance(x.shape[axis], int) else dims((x.shape[axis],), scalar=True)
+        dim = (
+            constant(x.shape[axis], "int64") if isinstance(x.shape[axis], int) else dims((x.shape[axis],), scalar=True)
+        )
         index = elementwise.cast(advanced[axis], "int64")
         index = elementwise.where(elementwise.less(index, elementwise.zero(index)), index + dim, index)
         flat = index if flat is None else flat * dim + index
@@ -151,7 +155,7 @@ def _take(x: Node, advanced: dict[int, Node]) -> Node:
     rows = reshape(moved, (size_of(x.shape[axis] for axis in axes), *(x.shape[axis] for axis in rest)))
     taken = gather(rows, flat)
     first = axes[0] if axes == list(range(axes[0], axes[0] + len(axes))) else 0
-    order = list(range(flat.rank, flat.rank + first)) + list(range(flat.rank)) + list(
-        range(flat.rank + first, taken.rank)
+    order = (
+        list(range(flat.rank, flat.rank + first)) + list(range(flat.rank)) + list(range(flat.rank + first, taken.rank))
     )
     return transpose(taken, order)

@@ -9,7 +9,7 @@ from symgraph.graph.node import Node
 from symgraph.graph.type import FLOATS, INTEGERS, DimLike, Shape, TensorType, broadcast_dims, size_of
 from symgraph.ops import elementwise
 from symgraph.ops.leaf import constant
-from symgraph.ops.op import Op, ShapeError, define, declare
+from symgraph.ops.op import Op, ShapeError, declare, define
 from symgraph.ops.shape import broadcast_to, dims, expand, reshape
 
 
@@ -179,5 +179,3 @@ def sum_to(x: Node, shape: Shape, decided: bool = False) -> Node:
 
 def _undecided(target: DimLike, dim: DimLike) -> bool:
     return target != dim and not isinstance(target, int)
-
-

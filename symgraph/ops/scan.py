@@ -135,9 +135,7 @@ def scan_op(node, grads):
 
     slice_of = {placeholder_node: saved[inner] for inner, placeholder_node in slices.items()}
     slice_of.update(dict(sequence_grads))
-    next_states = [
-        _zeros(state) if grad is None else grad for state, grad in zip(body.states, for_states, strict=True)
-    ]
+    next_states = [_zeros(state) if grad is None else grad for state, grad in zip(body.states, for_states, strict=True)]
     initial = [
         full(state.shape, 0, state.dtype) if grad is None else grad
         for state, grad in zip(body.states, grads[:states], strict=True)
@@ -173,7 +171,9 @@ def scan_op(node, grads):
         if completion is None:
             for_inputs.append(None)
         else:
-            for_inputs.append(completion(lambda inner: item(loop, position[inner]) if inner in position else stacked(inner)))
+            for_inputs.append(
+                completion(lambda inner: item(loop, position[inner]) if inner in position else stacked(inner))
+            )
     return tuple(for_inputs)
 
 
@@ -206,7 +206,12 @@ def _collect(
         return value
 
     for term in _terms(grad):
-        if term.op is linalg.matmul_op and term.rank == 2 and term.attrs["transpose_x"] and not term.attrs["transpose_y"]:
+        if (
+            term.op is linalg.matmul_op
+            and term.rank == 2
+            and term.attrs["transpose_x"]
+            and not term.attrs["transpose_y"]
+        ):
             left, right = map(wanted, term.inputs)
 
             def product(stacked, left=left, right=right):
@@ -219,7 +224,11 @@ def _collect(
             builders.append(product)
         elif term.op is reduction.sum_op and term.attrs["axes"] == (0,) and not term.attrs["keepdims"]:
             inner = wanted(term.inputs[0])
-            builders.append(lambda stacked, inner=inner: reduction.sum_(stacked(inner), (0, 1)))
+
+            def batch_sum(stacked, inner=inner):
+                return reduction.sum_(stacked(inner), (0, 1))
+
+            builders.append(batch_sum)
         else:
             rest.append(term)
     if rest:
@@ -301,7 +310,9 @@ def build(
         for node in topological_order((*next_results, *body_outputs))
         if node.op.kind == "general" and isinstance(node.type, TensorType) and node not in body_outputs
     ]
-    extra = [node for node in extra if node not in captured] + [state for state in body_states if state not in body_outputs]
+    extra = [node for node in extra if node not in captured] + [
+        state for state in body_states if state not in body_outputs
+    ]
     body = Body(
         sequences=tuple(sequences),
         states=body_states,
@@ -370,4 +381,3 @@ def scan(
     )
     final = [item(node, k) for k in range(len(states))]
     return final, [item(node, len(states) + k) for k in range(len(outputs))]
-

@@ -51,7 +51,8 @@ def reshape(x: Node, shape: Iterable[DimLike]) -> Node:
         rest = size_of(dim for axis, dim in enumerate(wanted) if axis != unknown[0])
         size = x.tensor_type.size
         if isinstance(size, int) and isinstance(rest, int) and (rest == 0 or size % rest):
-            raise ShapeError(f"cannot reshape {x.tensor_type.static_shape} to {wanted}: {size} is no multiple of {rest}")
+            old = x.tensor_type.static_shape
+            raise ShapeError(f"cannot reshape {old} to {wanted}: {size} is no multiple of {rest}")
         wanted = (*wanted[: unknown[0]], size // rest, *wanted[unknown[0] + 1 :])
     if wanted == x.shape:
         return x
@@ -143,9 +144,7 @@ assume = declare(
 # --------------------------------------------------------------------------------------------------------- slice
 
 
-def _infer_slice(
-    x: TensorType, starts: tuple[DimLike, ...], sizes: Shape, steps: tuple[int, ...]
-) -> TensorType:
+def _infer_slice(x: TensorType, starts: tuple[DimLike, ...], sizes: Shape, steps: tuple[int, ...]) -> TensorType:
     for axis, (start, size, step, dim) in enumerate(zip(starts, sizes, steps, x.shape, strict=True)):
         if all(isinstance(number, int) for number in (start, size, dim)) and size:
             last = start + (size - 1) * step  # type: ignore[operator]
@@ -178,8 +177,9 @@ def slice_(x: Node, starts: Sequence[DimLike], sizes: Shape, steps: Sequence[int
 
 def slice_axis(x: Node, axis: int, start: DimLike, size: DimLike, step: int = 1) -> Node:
     """Slice along one axis."""
-    starts, sizes, steps = [0] * x.rank, list(x.shape), [1] * x.rank
-    starts[axis], sizes[axis], steps[axis] = start, size, step  # type: ignore[call-overload]
+    starts: list[DimLike] = [0] * x.rank
+    sizes, steps = list(x.shape), [1] * x.rank
+    starts[axis], sizes[axis], steps[axis] = start, size, step
     return slice_(x, starts, tuple(sizes), steps)
 
 

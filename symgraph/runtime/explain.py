@@ -76,9 +76,7 @@ def _cost(step: Step, sizes: Mapping[Atom, int]) -> tuple[int, int]:
     """Estimate floating-point operations and bytes of one step."""
     moved = 0
     for view in (*step.inputs, *step.outputs):
-        distinct = size_of(
-            dim for dim, stride in zip(view.shape, view.strides, strict=True) if stride != 0 or dim == 1
-        )
+        distinct = size_of(dim for dim, stride in zip(view.shape, view.strides, strict=True) if stride != 0 or dim == 1)
         moved += evaluate(distinct, sizes) * numpy_dtype(view.dtype).itemsize
     expression = step.attrs.get("expression")
     if isinstance(expression, Expression):

@@ -90,9 +90,7 @@ class Function:
         nodes = [tensor.node for tensor in self.inputs]
         if len(set(nodes)) != len(nodes):
             raise ValueError(f"{self.name}: a tensor is given twice among the inputs")
-        fed = {
-            node: node if node.op.name == "placeholder" else placeholder(node.shape, node.dtype) for node in nodes
-        }
+        fed = {node: node if node.op.name == "placeholder" else placeholder(node.shape, node.dtype) for node in nodes}
         graph = Graph(
             tuple(fed.values()),
             tuple(tensor.node for tensor in self.outputs),
@@ -170,7 +168,7 @@ class Function:
             given = np.asarray(value)
             if given.dtype == dtype:
                 return np.ascontiguousarray(given).reshape(given.shape)
-            if given.dtype.kind not in "biuf" and given.dtype != numpy_dtype("bfloat16" if given.dtype.name == "bfloat16" else "bool"):
+            if given.dtype.kind not in "biuf" and given.dtype.name != "bfloat16":
                 raise TypeError(f"arrays of {given.dtype} cannot be fed")
             array = np.ascontiguousarray(given, dtype=dtype).reshape(given.shape)
             if dtype.kind in "iu" and given.dtype.kind in "iuf" and not np.array_equal(array, given):

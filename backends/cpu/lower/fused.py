@@ -61,10 +61,10 @@ def fused(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
             body += [
                 "if size0 >= threads:",
                 "    start, stop = span(size0, thread, threads)",
-                "    inner_start, inner_stop = 0, size%d" % last,
+                f"    inner_start, inner_stop = 0, size{last}",
                 "else:",
                 "    start, stop = 0, size0",
-                "    inner_start, inner_stop = span(size%d, thread, threads)" % last,
+                f"    inner_start, inner_stop = span(size{last}, thread, threads)",
             ]
             bounds = {0: "start, stop", last: "inner_start, inner_stop"}
         for axis in range(rank):
@@ -189,7 +189,10 @@ def _reduce(
         body.append(f"    total = {start_value}")
     for position, axis in enumerate(rows):
         if position == 0:
-            body += [f"    row_start = size{axis} * block // blocks", f"    row_stop = size{axis} * (block + 1) // blocks"]
+            body += [
+                f"    row_start = size{axis} * block // blocks",
+                f"    row_stop = size{axis} * (block + 1) // blocks",
+            ]
             body.append(f"    for {index[axis]} in range(row_start, row_stop):")
         else:
             body.append("    " * indent + f"for {index[axis]} in range(size{axis}):")

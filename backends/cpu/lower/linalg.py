@@ -54,6 +54,4 @@ def matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     ]
     per_nanosecond = 50 if kind == "float32" else 25
     work = target.size * summed // per_nanosecond
-    return [
-        KernelCall("matmul", kernel_source(arguments, body), tuple(arguments.entries), work, calls_blas=True)
-    ]
+    return [KernelCall("matmul", kernel_source(arguments, body), tuple(arguments.entries), work, calls_blas=True)]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from symgraph import backend as K
+from symgraph.legacy.accept import accept_functions
 from symgraph.utils.progress import Progbar
 
 __all__ = [
@@ -593,3 +594,6 @@ def _with_logs(function: Callable) -> Callable:
         return function(batch, logs)
 
     return call
+
+
+accept_functions(globals())  # the arguments that Keras 1 named otherwise

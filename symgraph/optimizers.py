@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from symgraph import backend as K
+from symgraph.legacy.accept import accept_functions
 from symgraph.utils.generic_utils import deserialize_keras_object, serialize_keras_object
 
 __all__ = [
@@ -435,3 +436,6 @@ def get(identifier: Any) -> Any:
         return identifier
     raise ValueError(f"Could not interpret optimizer identifier: {identifier!r}. Known: "
                      f"{', '.join(sorted(name for name in _OBJECTS if name.islower()))}.")
+
+
+accept_functions(globals())  # the arguments that Keras 1 named otherwise

@@ -16,6 +16,7 @@ from symgraph import initializers
 from symgraph.engine.connectivity import NodeAccess, connect
 from symgraph.engine.input_spec import InputSpec
 from symgraph.graph.tensor import Variable
+from symgraph.legacy.accept import accept_methods
 from symgraph.ops import leaf
 from symgraph.ops.op import user_location
 from symgraph.utils.generic_utils import has_arg, is_all_none, parameter_names, to_list, to_snake_case, unpack_singleton
@@ -44,6 +45,10 @@ class Layer(NodeAccess):
     """
 
     supports_masking: bool
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        accept_methods(cls)  # the arguments that Keras 1 named otherwise
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Layer:
         # The lists exist before any __init__ runs, so that a subclass may set attributes before `super().__init__`.

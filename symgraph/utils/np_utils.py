@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from symgraph.legacy.accept import accept_functions
+
 __all__ = ["normalize", "to_categorical"]
 
 
@@ -43,3 +45,6 @@ def normalize(x, axis: int = -1, order: int = 2) -> np.ndarray:
     norm = np.atleast_1d(np.linalg.norm(x, order, axis))
     norm[norm == 0] = 1
     return x / np.expand_dims(norm, axis)
+
+
+accept_functions(globals())  # the arguments that Keras 1 named otherwise

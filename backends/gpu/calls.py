@@ -136,14 +136,17 @@ class Kernel:
     when: Callable[[Sizes], bool] | None = None
 
     def text(self, wide: bool = False) -> tuple[str, str]:
-        """Return the name of the kernel and its whole text, with 64-bit indices if `wide`."""
+        """Return the name of the kernel and its text without the prelude, with 64-bit indices if `wide`.
+
+        The text is a namespace, so that those of many kernels make one module.
+        """
         types = ("i64", "u64") if wide else ("int", "u32")
-        head = (
+        inside = (
             f"typedef {types[0]} position;\ntypedef {types[1]} count;\n"
-            f"struct Arguments {{ i64 v[{max(len(self.arguments), 1)}]; }};\n"
+            f"struct Arguments {{ i64 v[{max(len(self.arguments), 1)}]; }};\n{self.body}"
         )
-        name = f"{self.family}_{hashlib.sha256((PRELUDE + head + self.body).encode()).hexdigest()[:12]}"
-        return name, PRELUDE + head + self.body.replace("NAME", name)
+        name = f"{self.family}_{hashlib.sha256((PRELUDE + inside).encode()).hexdigest()[:12]}"
+        return name, f"namespace of_{name} {{\n{inside.replace('NAME', name)}}}\n"
 
     def is_wide(self, sizes: Sizes) -> bool:
         """Return whether an index into one of the views may not fit 32 bits."""
@@ -325,7 +328,8 @@ class Binder:
         sizes = self.sizes
         if isinstance(call, Kernel):
             grid = (count_value(call.blocks, sizes), count_value(call.splits, sizes))
-            return self.device.launch(call.text(call.is_wide(sizes)), grid, row)
+            name, text = call.text(call.is_wide(sizes))
+            return self.device.launch(self.device.function(name, text), grid, row)
         if isinstance(call, Fill):
             nbytes = evaluate(call.view.size, sizes) * numpy_dtype(call.view.dtype).itemsize
             return self.device.fill(nbytes, row)

@@ -7,13 +7,14 @@ multiply matrices, wait - so that tests can put another device in its place.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from symgraph.backends.gpu import lower  # noqa: F401  fills the table
 from symgraph.backends.gpu.calls import THREADS
+from symgraph.backends.gpu.prelude import PRELUDE
 from symgraph.backends.gpu.runner import Arena, GPURunner
 from symgraph.backends.gpu.table import LOWERINGS
 from symgraph.compiler.program import Program
@@ -147,19 +148,24 @@ class GPUExecutor:
             self.runtime.setDevice(self.device)
             return GPURunner(self, program)
 
-    def function(self, name: str, text: str) -> Any:
-        """Return the kernel of a text. CuPy keeps compiled modules in its own cache on disk, by content."""
-        known = self._functions.get(name)
-        if known is None:
-            module = self.cupy.RawModule(code=text, options=OPTIONS, backend="nvrtc")
-            known = self._functions[name] = module.get_function(name)
-        return known
+    def compile(self, texts: Mapping[str, str]) -> None:
+        """Load kernels by name and text, those that are new in one module: NVRTC takes longer to start than to compile.
 
-    def launch(self, text: tuple[str, str], grid: tuple[int, int], words: np.ndarray) -> Callable[[], None]:
+        CuPy keeps compiled modules in its own cache on disk, by content.
+        """
+        new = {name: texts[name] for name in sorted(texts) if name not in self._functions}
+        if new:
+            code = PRELUDE + "".join(new.values())
+            module = self.cupy.RawModule(code=code, options=OPTIONS, backend="nvrtc")
+            self._functions.update({name: module.get_function(name) for name in new})
+
+    def function(self, name: str, text: str) -> Any:
+        """Return the kernel of a text."""
+        self.compile({name: text})
+        return self._functions[name]
+
+    def launch(self, function: Any, grid: tuple[int, int], words: np.ndarray) -> Callable[[], None]:
         """Return a function that launches a kernel with the words as they are then."""
-        function = self.function(*text)
-        if not words.size:
-            words = np.zeros(1, np.int64)
         # One element of a type as large as all words is passed by value, as a struct.
         arguments = (words.view(f"V{words.nbytes}"),)
         block = (THREADS,)

@@ -64,8 +64,7 @@ class GPURunner:
     def __init__(self, executor: Any, program: Program) -> None:
         self.executor, self.program = executor, program
         self.calls = lowered(program.steps)
-        for kernel in kernels_in(self.calls):
-            executor.function(*kernel.text())
+        executor.compile(dict(kernel.text() for kernel in kernels_in(self.calls)))
         self.constants: dict[int, Any] = {}
         for number in program.of_kind(CONSTANT):
             value = program.buffers[number].constant

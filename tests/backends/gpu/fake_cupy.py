@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from host_kernels import HostKernel
+from host_kernels import HostKernel, HostModule
 
 from symgraph.graph.type import numpy_dtype
 
@@ -72,6 +72,7 @@ class FakeCupy:
     Attributes:
         allocations: the sizes of device memory that was asked for, in bytes.
         launches: the names of the kernels that were launched.
+        modules: the texts that were compiled.
         copies: (kind, bytes) of each copy.
         capacity: allocations beyond this many bytes in one piece fail.
     """
@@ -80,7 +81,7 @@ class FakeCupy:
         self.allocations: list[int] = []
         self.launches: list[str] = []
         self.copies: list[tuple[str, int]] = []
-        self.texts: dict[str, str] = {}
+        self.modules: list[str] = []
         self.capacity = 2**32
         self.pinned: list[tuple[int, int]] = []
         _CURRENT[:] = []
@@ -107,11 +108,11 @@ class FakeCupy:
 
     def RawModule(self, code: str, options: tuple, backend: str) -> Any:
         assert backend == "nvrtc" and all(option.startswith("-") for option in options)
-        return SimpleNamespace(get_function=lambda name: self._function(name, code))
+        module = HostModule(code)
+        self.modules.append(code)
+        return SimpleNamespace(get_function=lambda name: self._function(name, module.get_function(name)))
 
-    def _function(self, name: str, text: str) -> Any:
-        kernel = HostKernel(name, text)
-        self.texts[name] = text
+    def _function(self, name: str, kernel: HostKernel) -> Any:
 
         def launch(grid: tuple, block: tuple, arguments: tuple) -> None:
             assert all(0 < size < 2**31 for size in grid) and grid[1] < 65536 and block[0] <= 1024

@@ -6,6 +6,7 @@ import ctypes
 import functools
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -28,34 +29,49 @@ def _folder() -> Path:
     return folder
 
 
+class HostModule:
+    """The kernels of a module."""
+
+    def __init__(self, code: str) -> None:
+        self.library = ctypes.CDLL(str(_compiled(code)))
+
+    def get_function(self, name: str) -> HostKernel:
+        return HostKernel(name, getattr(self.library, f"host_{name}"))
+
+
 class HostKernel:
     """One kernel, to be called like one of CuPy's: with a grid, a block, and a struct of words."""
 
-    def __init__(self, name: str, text: str) -> None:
-        self.name, self.barriers = name, "__syncthreads" in text
-        self.library = ctypes.CDLL(str(_compiled(name, text)))
+    def __init__(self, name: str, function: ctypes._CFuncPtr) -> None:
+        self.name, self.function = name, function
 
     def __call__(self, grid: tuple, block: tuple, arguments: tuple) -> None:
         (words,) = arguments
         x, y = (*grid, 1)[:2]
         held = np.array(words).view(np.int64)
-        wrong = self.library.host_launch(held.ctypes.data_as(ctypes.c_void_p), x, y, block[0])
+        wrong = self.function(held.ctypes.data_as(ctypes.c_void_p), x, y, block[0])
         assert not wrong, f"{self.name}: some threads of a block ended while others waited at a barrier"
 
 
+def sections(code: str) -> dict[str, str]:
+    """Return the text of each kernel of a module by its name."""
+    parts = re.split(r"^namespace of_(\w+) {$", code, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
 @functools.cache
-def _compiled(name: str, text: str) -> Path:
-    """Return the shared library of a text, compiled unless it is there already."""
-    barriers = "true" if "__syncthreads" in text else "false"
-    source = (
-        f'#include "{HEADER}"\n{text}\n'
-        "static Arguments host_arguments;\n"
-        f"static void host_body() {{ {name}(host_arguments); }}\n"
-        'extern "C" int host_launch(const void* words, unsigned x, unsigned y, unsigned threads) {\n'
-        "  memcpy(&host_arguments, words, sizeof(host_arguments));\n"
-        f"  return host::run_grid(host_body, x, y, threads, {barriers});\n"
-        "}\n"
-    )
+def _compiled(code: str) -> Path:
+    """Return the shared library of a module, compiled unless it is there already."""
+    source = f'#include "{HEADER}"\n{code}\n'
+    for name, text in sections(code).items():
+        source += (
+            f"static of_{name}::Arguments words_{name};\n"
+            f"static void body_{name}() {{ of_{name}::{name}(words_{name}); }}\n"
+            f'extern "C" int host_{name}(const void* words, unsigned x, unsigned y, unsigned threads) {{\n'
+            f"  memcpy(&words_{name}, words, sizeof(words_{name}));\n"
+            f"  return host::run_grid(body_{name}, x, y, threads, {'true' if '__syncthreads' in text else 'false'});\n"
+            "}\n"
+        )
     digest = hashlib.sha256((source + HEADER.read_text()).encode()).hexdigest()[:24]
     path = _folder() / f"{digest}.so"
     if not path.exists():
@@ -68,7 +84,7 @@ def _compiled(name: str, text: str) -> Path:
                 str(written), "-o", str(made),
             ]  # fmt: skip
             finished = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
-            assert finished.returncode == 0, f"{name} does not compile as C++:\n{finished.stderr}\n{text[-3000:]}"
+            assert finished.returncode == 0, f"kernels do not compile as C++:\n{finished.stderr[:3000]}"
             moved = path.with_suffix(f".{os.getpid()}")
             shutil.copy(made, moved)
             os.replace(moved, path)

@@ -303,6 +303,19 @@ class RootMeanSquaredError(Mean):
         return K.sqrt(super().result())
 
 
+_CONFUSION = ("AUC", "FalseNegatives", "FalsePositives", "MeanIoU", "Precision", "Recall", "SensitivityAtSpecificity",
+              "SpecificityAtSensitivity", "TrueNegatives", "TruePositives")
+
+
+def __getattr__(name: str) -> Any:
+    # These stand on `Metric` in a file of their own.
+    if name in _CONFUSION:
+        from symgraph import confusion
+
+        return getattr(confusion, name)
+    raise AttributeError(f"module 'symgraph.metrics' has no attribute {name!r}")
+
+
 def clone_metric(metric: Any) -> Any:
     """A metric like this one with a state of its own (a function stays itself)."""
     return type(metric).from_config(metric.get_config()) if isinstance(metric, Metric) else metric
@@ -328,7 +341,10 @@ def serialize(metric: Any) -> Any:
 
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
     """The metric of a name or configuration."""
-    return deserialize_keras_object(config, _OBJECTS, custom_objects, "metric function")
+    from symgraph import confusion
+
+    known = {**_OBJECTS, **{name: getattr(confusion, name) for name in _CONFUSION}}
+    return deserialize_keras_object(config, known, custom_objects, "metric function")
 
 
 def get(identifier: Any) -> Any:

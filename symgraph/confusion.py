@@ -1,0 +1,341 @@
+"""Metrics from counts of right and wrong decisions: precision, recall, areas under curves, intersection over union.
+
+They are offered by `symgraph.metrics`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symgraph import backend as K
+from symgraph.metrics import Metric
+from symgraph.utils.losses_utils import align_weights
+
+__all__ = [
+    "AUC", "FalseNegatives", "FalsePositives", "MeanIoU", "Precision", "Recall", "SensitivityAtSpecificity",
+    "SpecificityAtSensitivity", "TrueNegatives", "TruePositives",
+]
+
+#: What stands for a score that is not among the k largest.
+_NOT_IN_TOP = -1e10
+
+
+def _ratio(part: Any, whole: Any) -> Any:
+    """`part / whole`, 0 where `whole` is 0."""
+    empty = K.equal(whole, 0.0)
+    return K.switch(empty, K.zeros_like(part), part / K.switch(empty, K.ones_like(whole), whole))
+
+
+def _checked_thresholds(thresholds: Any, default: float) -> list[float]:
+    values = [default] if thresholds is None else [float(t) for t in np.ravel(thresholds)]
+    bad = [t for t in values if t != _NOT_IN_TOP and not 0 <= t <= 1]
+    if bad:
+        raise ValueError(f"Threshold values must be in [0, 1]. Invalid values: {bad}")
+    return values
+
+
+def _only_top(scores: Any, k: int) -> Any:
+    """The `k` largest scores along the last axis as they are, the others very small; of equals the first counts."""
+    classes = K.int_shape(scores)[-1]
+    one, other = K.expand_dims(scores, -1), K.expand_dims(scores, -2)
+    earlier = K.constant(np.tril(np.ones((classes, classes)), -1), dtype=K.dtype(scores))
+    ahead = K.cast(K.greater(other, one), K.dtype(scores)) + K.cast(K.equal(other, one), K.dtype(scores)) * earlier
+    return K.switch(K.less(K.sum(ahead, axis=-1), float(k)), scores, K.zeros_like(scores) + _NOT_IN_TOP)
+
+
+class _Counts(Metric):
+    """Counts of true and false, positive and negative decisions, for each threshold.
+
+    `kept` names the counts that the metric needs.
+    """
+
+    kept: tuple[str, ...] = ()
+
+    def _count_for(self, thresholds: list[float]) -> None:
+        self.thresholds = thresholds
+        self._variables = {name: self.add_weight(name=name, shape=(len(thresholds),)) for name in self.kept}
+
+    def _counting(self, y_true: Any, y_pred: Any, sample_weight: Any, top_k: int | None = None,
+                 class_id: int | None = None) -> list:
+        dtype = self.dtype
+        y_pred = K.cast(y_pred, dtype)
+        y_true = K.cast(y_true, dtype)
+        if K.ndim(y_true) == K.ndim(y_pred) - 1 and K.int_shape(y_pred)[-1] == 1:
+            y_true = K.expand_dims(y_true, -1)
+        if top_k is not None:
+            y_pred = _only_top(y_pred, top_k)
+        weights = None
+        if sample_weight is not None:
+            weights = align_weights(y_pred, K.cast(sample_weight, dtype)) * K.ones_like(y_pred)
+        if class_id is not None:
+            y_true, y_pred = y_true[..., class_id], y_pred[..., class_id]
+            weights = None if weights is None else weights[..., class_id]
+        scores = K.reshape(y_pred, (1, -1))
+        is_positive = K.reshape(K.not_equal(y_true, 0.0), (1, -1))
+        limits = K.constant(np.asarray(self.thresholds).reshape(-1, 1), dtype=dtype)
+        decided = K.cast(K.greater(scores, limits), dtype)
+        positive = K.cast(is_positive, dtype)
+        if weights is not None:
+            weights = K.reshape(weights, (1, -1))
+        updates = []
+        for name, variable in self._variables.items():
+            right = positive if name in {"true_positives", "false_negatives"} else 1.0 - positive
+            taken = decided if name.endswith("positives") else 1.0 - decided
+            counted = right * taken
+            if weights is not None:
+                counted = counted * weights
+            updates.append(K.update_add(variable, K.sum(counted, axis=1)))
+        return updates
+
+    def _values(self, *names: str) -> list:
+        return [self._variables[name] for name in names]
+
+    def _shown(self, values: Any) -> Any:
+        """A number for one threshold, a vector for several."""
+        return values[0] if len(self.thresholds) == 1 else values
+
+
+class _ConditionCount(_Counts):
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: str | None = None):
+        super().__init__(name=name, dtype=dtype)
+        self.init_thresholds = thresholds
+        self._count_for(_checked_thresholds(thresholds, 0.5))
+
+    def update_state(self, y_true, y_pred, sample_weight=None):  # type: ignore[override]
+        return self._counting(y_true, y_pred, sample_weight)
+
+    def result(self):
+        return self._shown(self._values(*self.kept)[0])
+
+    def get_config(self):
+        return {**super().get_config(), "thresholds": self.init_thresholds}
+
+
+class TruePositives(_ConditionCount):
+    """Number of positives that score above each threshold."""
+
+    kept = ("true_positives",)
+
+
+class FalsePositives(_ConditionCount):
+    """Number of negatives that score above each threshold."""
+
+    kept = ("false_positives",)
+
+
+class TrueNegatives(_ConditionCount):
+    """Number of negatives that do not score above each threshold."""
+
+    kept = ("true_negatives",)
+
+
+class FalseNegatives(_ConditionCount):
+    """Number of positives that do not score above each threshold."""
+
+    kept = ("false_negatives",)
+
+
+class _Rate(_Counts):
+    def __init__(self, thresholds: Any = None, top_k: int | None = None, class_id: int | None = None,
+                 name: str | None = None, dtype: str | None = None):
+        super().__init__(name=name, dtype=dtype)
+        self.init_thresholds, self.top_k, self.class_id = thresholds, top_k, class_id
+        self._count_for(_checked_thresholds(thresholds, 0.5 if top_k is None else _NOT_IN_TOP))
+
+    def update_state(self, y_true, y_pred, sample_weight=None):  # type: ignore[override]
+        return self._counting(y_true, y_pred, sample_weight, self.top_k, self.class_id)
+
+    def result(self):
+        hits, misses = self._values(*self.kept)
+        return self._shown(_ratio(hits, hits + misses))
+
+    def get_config(self):
+        return {**super().get_config(), "thresholds": self.init_thresholds, "top_k": self.top_k,
+                "class_id": self.class_id}
+
+
+class Precision(_Rate):
+    """Part of the positive decisions that is right.
+
+    # Arguments
+        thresholds: one or several, 0.5 by default.
+        top_k: only the `k` largest scores of a sample count as positive decisions.
+        class_id: only this class counts.
+    """
+
+    kept = ("true_positives", "false_positives")
+
+
+class Recall(_Rate):
+    """Part of the positives that is found.
+
+    # Arguments
+        thresholds: one or several, 0.5 by default.
+        top_k: only the `k` largest scores of a sample count as positive decisions.
+        class_id: only this class counts.
+    """
+
+    kept = ("true_positives", "false_negatives")
+
+
+_ALL = ("true_positives", "true_negatives", "false_positives", "false_negatives")
+
+
+class _AtConstraint(_Counts):
+    kept = _ALL
+
+    def _set_up(self, value: float, what: str, num_thresholds: int) -> None:
+        if not 0 <= value <= 1:
+            raise ValueError(f"`{what}` must be in the range [0, 1], got {value}.")
+        if num_thresholds <= 0:
+            raise ValueError(f"`num_thresholds` must be > 0, got {num_thresholds}.")
+        self.value, self.num_thresholds = value, num_thresholds
+        inner = [0.5] if num_thresholds == 1 else [k / (num_thresholds - 1) for k in range(1, num_thresholds - 1)]
+        self._count_for([0.0, *inner, 1.0] if num_thresholds > 1 else inner)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):  # type: ignore[override]
+        return self._counting(y_true, y_pred, sample_weight)
+
+    def _at_closest(self, constrained: Any, wanted: Any) -> Any:
+        """`wanted` at the first threshold where `constrained` is closest to the constraint."""
+        index = K.argmin(K.abs(constrained - self.value), axis=0)
+        return K.gather(wanted, index)
+
+
+class SensitivityAtSpecificity(_AtConstraint):
+    """Sensitivity at the threshold whose specificity is closest to a given one."""
+
+    def __init__(self, specificity: float, num_thresholds: int = 200, name: str | None = None,
+                 dtype: str | None = None):
+        super().__init__(name=name, dtype=dtype)
+        self.specificity = specificity
+        self._set_up(specificity, "specificity", num_thresholds)
+
+    def result(self):
+        tp, tn, fp, fn = self._values(*_ALL)
+        return self._at_closest(_ratio(tn, tn + fp), _ratio(tp, tp + fn))
+
+    def get_config(self):
+        return {**super().get_config(), "num_thresholds": self.num_thresholds, "specificity": self.specificity}
+
+
+class SpecificityAtSensitivity(_AtConstraint):
+    """Specificity at the threshold whose sensitivity is closest to a given one."""
+
+    def __init__(self, sensitivity: float, num_thresholds: int = 200, name: str | None = None,
+                 dtype: str | None = None):
+        super().__init__(name=name, dtype=dtype)
+        self.sensitivity = sensitivity
+        self._set_up(sensitivity, "sensitivity", num_thresholds)
+
+    def result(self):
+        tp, tn, fp, fn = self._values(*_ALL)
+        return self._at_closest(_ratio(tp, tp + fn), _ratio(tn, tn + fp))
+
+    def get_config(self):
+        return {**super().get_config(), "num_thresholds": self.num_thresholds, "sensitivity": self.sensitivity}
+
+
+class AUC(_Counts):
+    """Area under the ROC or the precision-recall curve, from counts at thresholds.
+
+    # Arguments
+        num_thresholds: number of thresholds, evenly spaced.
+        curve: 'ROC' or 'PR'.
+        summation_method: 'interpolation' (trapezoids; for 'PR' the interpolation of Davis & Goadrich 2006), 'majoring'
+            or 'minoring'.
+        thresholds: thresholds of one's own in (0, 1), instead of `num_thresholds`.
+    """
+
+    kept = _ALL
+
+    def __init__(self, num_thresholds: int = 200, curve: str = "ROC", summation_method: str = "interpolation",
+                 name: str | None = None, dtype: str | None = None, thresholds: Any = None):
+        super().__init__(name=name, dtype=dtype)
+        if str(curve).upper() not in {"ROC", "PR"}:
+            raise ValueError(f"Invalid AUC curve value {curve!r}: it is 'ROC' or 'PR'.")
+        if str(summation_method).lower() not in {"interpolation", "majoring", "minoring"}:
+            raise ValueError(f"Invalid AUC summation method value {summation_method!r}: it is 'interpolation', "
+                             "'majoring' or 'minoring'.")
+        self.curve, self.summation_method = str(curve).upper(), str(summation_method).lower()
+        if thresholds is not None:
+            inner = sorted(_checked_thresholds(thresholds, 0.5))
+            num_thresholds = len(inner) + 2
+        else:
+            if num_thresholds <= 1:
+                raise ValueError(f"`num_thresholds` must be > 1, got {num_thresholds}.")
+            inner = [k / (num_thresholds - 1) for k in range(1, num_thresholds - 1)]
+        self.num_thresholds = num_thresholds
+        # The ends lie a little outside: every score is above the first and none above the last.
+        self._count_for([-K.epsilon(), *inner, 1.0 + K.epsilon()])
+
+    def update_state(self, y_true, y_pred, sample_weight=None):  # type: ignore[override]
+        return self._counting(y_true, y_pred, sample_weight)
+
+    def result(self):
+        tp, tn, fp, fn = self._values(*_ALL)
+        if self.curve == "PR" and self.summation_method == "interpolation":
+            return self._interpolated(tp, fp, fn)
+        recall = _ratio(tp, tp + fn)
+        if self.curve == "ROC":
+            x, y = _ratio(fp, fp + tn), recall
+        else:
+            x, y = recall, _ratio(tp, tp + fp)
+        first, second = y[:-1], y[1:]
+        heights = {"interpolation": lambda: (first + second) / 2.0, "minoring": lambda: K.minimum(first, second),
+                   "majoring": lambda: K.maximum(first, second)}[self.summation_method]()
+        return K.sum((x[:-1] - x[1:]) * heights)
+
+    @staticmethod
+    def _interpolated(tp: Any, fp: Any, fn: Any) -> Any:
+        """Between two thresholds true positives are taken as linear in the number of positive decisions."""
+        gained = tp[:-1] - tp[1:]
+        decisions = tp + fp
+        slope = _ratio(gained, K.maximum(decisions[:-1] - decisions[1:], 0.0))
+        intercept = tp[1:] - slope * decisions[1:]
+        both = K.greater(decisions[:-1], 0.0) & K.greater(decisions[1:], 0.0)
+        growth = K.switch(both, _ratio(decisions[:-1], K.maximum(decisions[1:], 0.0)), K.ones_like(gained))
+        return K.sum(_ratio(slope * (gained + intercept * K.log(growth)), K.maximum(tp[1:] + fn[1:], 0.0)))
+
+    def get_config(self):
+        config = {**super().get_config(), "num_thresholds": self.num_thresholds, "curve": self.curve,
+                  "summation_method": self.summation_method}
+        inner = self.thresholds[1:-1]
+        even = [k / (self.num_thresholds - 1) for k in range(1, self.num_thresholds - 1)]
+        return {**config, "thresholds": None if inner == even else inner}
+
+
+class MeanIoU(Metric):
+    """Mean over the classes of intersection over union, from class numbers.
+
+    # Arguments
+        num_classes: number of classes.
+    """
+
+    def __init__(self, num_classes: int, name: str | None = None, dtype: str | None = None):
+        super().__init__(name=name, dtype=dtype)
+        self.num_classes = num_classes
+        self.total_cm = self.add_weight(name="total_confusion_matrix", shape=(num_classes, num_classes))
+
+    def update_state(self, y_true, y_pred, sample_weight=None):  # type: ignore[override]
+        weights = None
+        if sample_weight is not None:
+            weights = K.reshape(align_weights(K.cast(y_pred, self.dtype), sample_weight)
+                                * K.ones_like(K.cast(y_pred, self.dtype)), (-1, 1))
+        classes = K.constant(np.arange(self.num_classes)[None], dtype=self.dtype)
+        rows = K.cast(K.equal(K.reshape(K.cast(y_true, self.dtype), (-1, 1)), classes), self.dtype)
+        columns = K.cast(K.equal(K.reshape(K.cast(y_pred, self.dtype), (-1, 1)), classes), self.dtype)
+        if weights is not None:
+            columns = columns * weights
+        return [K.update_add(self.total_cm, K.dot(K.transpose(rows), columns))]
+
+    def result(self):
+        diagonal = K.sum(self.total_cm * K.constant(np.eye(self.num_classes), dtype=self.dtype), axis=0)
+        union = K.sum(self.total_cm, axis=0) + K.sum(self.total_cm, axis=1) - diagonal
+        present = K.sum(K.cast(K.not_equal(union, 0.0), self.dtype))
+        return _ratio(K.sum(_ratio(diagonal, union)), present)
+
+    def get_config(self):
+        return {**super().get_config(), "num_classes": self.num_classes}

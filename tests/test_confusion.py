@@ -27,7 +27,7 @@ def run(metric, target, predicted, weights=None, batch=15):
 @pytest.mark.parametrize("weights", [None, WEIGHTS])
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.8])
 def test_counts_precision_recall(threshold, weights):
-    decided = (SCORES > threshold).ravel()
+    decided = (threshold < SCORES).ravel()
     truth = LABELS.ravel()
     w = np.ones(40) if weights is None else weights
     want = {

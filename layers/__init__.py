@@ -30,6 +30,7 @@ from symgraph.layers.core import (
     RepeatVector,
     Reshape,
 )
+from symgraph.layers.embeddings import Embedding
 from symgraph.layers.merge import (
     Add,
     Average,
@@ -46,6 +47,7 @@ from symgraph.layers.merge import (
     multiply,
     subtract,
 )
+from symgraph.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
 from symgraph.layers.normalization import BatchNormalization
 from symgraph.layers.pooling import (
     AveragePooling2D,
@@ -53,6 +55,17 @@ from symgraph.layers.pooling import (
     GlobalMaxPooling2D,
     MaxPooling2D,
 )
+from symgraph.layers.recurrent import (
+    GRU,
+    LSTM,
+    RNN,
+    GRUCell,
+    LSTMCell,
+    SimpleRNN,
+    SimpleRNNCell,
+    StackedRNNCells,
+)
+from symgraph.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 # The other names that Keras gives some layers.
 Convolution2D = Conv2D
@@ -61,15 +74,8 @@ AvgPool2D = AveragePooling2D
 GlobalMaxPool2D = GlobalMaxPooling2D
 GlobalAvgPool2D = GlobalAveragePooling2D
 
-__all__ = [
-    "Activation", "ActivityRegularization", "Add", "Average", "AveragePooling2D", "AvgPool2D", "BatchNormalization",
-    "Concatenate", "Conv2D", "Convolution2D", "Cropping2D", "Dense", "Dropout", "ELU", "Flatten",
-    "GlobalAveragePooling2D", "GlobalAvgPool2D", "GlobalMaxPool2D", "GlobalMaxPooling2D", "Input", "InputLayer",
-    "InputSpec", "Lambda", "Layer", "LeakyReLU", "Masking", "MaxPool2D", "MaxPooling2D", "Maximum", "Minimum",
-    "Multiply", "PReLU", "Permute", "ReLU", "RepeatVector", "Reshape", "Softmax", "Subtract", "ThresholdedReLU",
-    "UpSampling2D", "ZeroPadding2D", "add", "average", "concatenate", "deserialize", "maximum", "minimum", "multiply",
-    "serialize", "subtract",
-]
+__all__ = sorted(name for name in globals() if not name.startswith("_") and name not in ("Any", "Mapping"))
+__all__ += ["deserialize", "serialize"]
 
 
 def _known() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from symgraph import backend as K
 from symgraph.engine.input_spec import InputSpec
 from symgraph.engine.layer import Layer
 from symgraph.utils.conv_utils import normalize_data_format
-from symgraph.utils.generic_utils import func_dump, func_load, get_custom_objects, has_arg
+from symgraph.utils.generic_utils import code_policy, func_dump, func_load, get_custom_objects, has_arg
 
 __all__ = [
     "Activation", "ActivityRegularization", "Dense", "Dropout", "Flatten", "Lambda", "Masking", "Permute",
@@ -296,7 +296,8 @@ def _described(function: Any) -> tuple[Any, str]:
 def _function_of(stored: Any, kind: str, custom_objects: Any) -> Any:
     if kind == "lambda":
         return func_load(stored)
-    for table in (custom_objects or {}, get_custom_objects(), _NAMED):
+    own = {} if code_policy() == "refuse" else _NAMED
+    for table in (custom_objects or {}, get_custom_objects(), own):
         if stored in table:
             return table[stored]
     raise ValueError(f"Lambda: the function {stored!r} is not known. Pass it: "

@@ -348,7 +348,8 @@ def collect_relations():
     try:
         yield found
     finally:
-        _COLLECTORS.remove(found)
+        # By identity: an outer collector with the same relations must stay.
+        _COLLECTORS[:] = [each for each in _COLLECTORS if each is not found]
 
 
 def _note(kind: str, left: DimLike, right: DimLike) -> None:

@@ -42,7 +42,7 @@ def _generator(seed: int | None) -> np.random.Generator:
 def _uniform(shape: tuple, low: float, high: float, dtype: Any, seed: int | None) -> np.ndarray:
     dtype = _dtype(dtype)
     draw = np.dtype("float64") if dtype == np.float64 else np.dtype("float32")
-    values = _generator(seed).random(shape, dtype=draw)
+    values: Any = _generator(seed).random(shape, dtype=draw)
     values = values * draw.type(high - low) + draw.type(low)
     return np.asarray(values, dtype=dtype)
 

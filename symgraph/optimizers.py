@@ -37,6 +37,15 @@ class Optimizer:
 
     #: Numbers that live in variables: reading gives the variable, assigning a number sets its value.
     _hyperparameters: tuple[str, ...] = ()
+    # The variables that `_variable` makes; each optimizer has some of them.
+    iterations: Any
+    learning_rate: Any
+    decay: Any
+    momentum: Any
+    rho: Any
+    beta_1: Any
+    beta_2: Any
+    m_schedule: Any
 
     def __init__(self, **kwargs: Any):
         unknown = [key for key in kwargs if key not in {"clipnorm", "clipvalue"}]

@@ -39,6 +39,9 @@ class Model(Network):
         name: name of the model.
     """
 
+    #: What `compile` makes of losses and metrics; a dialect has its own.
+    _objective_class: type[Objective] = Objective
+
     # ------------------------------------------------------------------------------------------ compile
     def compile(self, optimizer: Any, loss: Any = None, metrics: Any = None, loss_weights: Any = None,
                 sample_weight_mode: Any = None, weighted_metrics: Any = None, target_tensors: Any = None,
@@ -72,8 +75,8 @@ class Model(Network):
         self._compile_weighted_metrics = weighted_metrics
         self.loss_weights = loss_weights
         self.sample_weight_mode = sample_weight_mode
-        self._objective = Objective(self, loss, metrics, loss_weights, sample_weight_mode, weighted_metrics,
-                                    target_tensors)
+        self._objective = self._objective_class(self, loss, metrics, loss_weights, sample_weight_mode, weighted_metrics,
+                                                target_tensors)
         self._collected_trainable_weights = list(self.trainable_weights)
         self._collected_flags = self._trainable_flags()
         self._functions: dict = {}
@@ -156,9 +159,13 @@ class Model(Network):
             return _fixed_phase(inputs, [total, *results], updates, f"{self.name}_test", 0)
         params = self._collected_trainable_weights
         with K.name_scope("training"):
-            steps = self.optimizer.get_updates(loss=total, params=params) if params else []
+            steps = self._optimizer_steps(total, params) if params else []
         updates = _in_sequence([*self.updates, *steps, *updates])
         return _fixed_phase(inputs, [total, *results], updates, f"{self.name}_train", 1)
+
+    def _optimizer_steps(self, total: Any, params: list) -> list:
+        """The optimizer's updates of a training step."""
+        return self.optimizer.get_updates(loss=total, params=params)
 
     def _make_train_function(self) -> None:
         """Make the train function, and with it the state of the optimizer."""

@@ -198,6 +198,10 @@ class Objective:
             self._graphs[weighted] = self._build(weighted)
         return self._graphs[weighted]
 
+    def _loss_of(self, output: OutputObjective, weights: Any) -> Any:
+        """The loss of one output, a number."""
+        return _loss_of(output, weights)
+
     def _expand_dictionaries(self) -> None:
         """A metric function may give a dictionary of tensors: each entry becomes a metric of its own."""
         if self._expanded:
@@ -236,7 +240,7 @@ class Objective:
 
         for position, output in enumerate(self.trained):
             weights = output.weights if weighted[position] else None
-            loss = _loss_of(output, weights)
+            loss = self._loss_of(output, weights)
             if self.several:
                 keep(self.loss_trackers[position], loss)
             term = loss if output.loss_weight == 1.0 else output.loss_weight * loss

@@ -96,12 +96,17 @@ def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[An
     from symgraph.backends.cpu.language import function_of
     from symgraph.backends.cpu.native import native_namespace
 
-    function = function_of(source, name, native_namespace())
+    function = function_of(source, name, native_namespace)
     typing, target = cpu_target.typing_context, cpu_target.target_context
-    if "refreshed" not in _state:
-        typing.refresh()
-        target.refresh()
-        _state["refreshed"] = True
+    typing.refresh()
+    if "registries" not in _state:
+        # What kernels are made of, instead of all that Numba has, which takes half a second to load.
+        from numba.core.imputils import builtin_registry
+        from numba.cpython import builtins, mathimpl, numbers, rangeobj, tupleobj  # noqa: F401  (imported to register)
+
+        target.install_registry(builtin_registry)
+        target.install_registry(mathimpl.registry)
+        _state["registries"] = True
     flags = compiler.Flags()
     flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     flags.error_model = "numpy"
@@ -110,8 +115,10 @@ def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[An
         texts: list[str] = []
         # Numba would parse, verify and optimise each module as it comes; here the text is kept and handled once.
         library.add_ir_module = lambda module: texts.append(str(relaxed(module)))
-        # Each name that is new to the target would make it read all its registries again, which hold no more now.
+        # Each name that is new to the target would make it load all that Numba has, and each function would be linked
+        # with Numba's memory management, which kernels do not use.
         target.refresh = lambda: None
+        target.post_lowering = lambda module, library: None
         try:
             result = compiler.compile_extra(
                 typing,
@@ -125,7 +132,7 @@ def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[An
                 pipeline_class=_compiler(),
             )
         finally:
-            del target.refresh
+            del target.refresh, target.post_lowering
         entry = library.create_ir_module(symbol + "_entry")
         integer = ir.IntType(64)
         native = ir.Function(entry, ir.FunctionType(ir.VoidType(), [integer] * 3), symbol)

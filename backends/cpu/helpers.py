@@ -47,7 +47,7 @@ class _Helper:
     def __init__(self, jobs: list[Job], waiting: collections.deque[int], done: dict[int, Built]) -> None:
         self.jobs, self.waiting, self.done = jobs, waiting, done
         places = [os.path.abspath(place) for place in sys.path]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(places)}
+        environment = config.child_environment(PYTHONPATH=os.pathsep.join(places))
         self.process = subprocess.Popen(
             [sys.executable, "-m", __name__],
             stdin=subprocess.PIPE,

@@ -201,20 +201,28 @@ def checked_namespace(kernel: str) -> dict[str, Any]:
     return words
 
 
-def function_of(source: str, name: str, namespace: dict[str, Any]) -> Callable[..., None]:
-    """Execute ``source`` in ``namespace`` and return its function ``name`` (or ``kernel``).
+def function_of(source: str, name: str, words: Callable[[set[str]], dict[str, Any]]) -> Callable[..., None]:
+    """The Python function that ``source`` defines under ``name`` (or ``kernel``).
 
-    The text is made known to :mod:`linecache`, so that tracebacks show the generated lines.
+    ``words(names)`` gives its globals for the names that it uses.  The text is made known to :mod:`linecache`, so that
+    tracebacks show the generated lines.
     """
     filename = f"<kernel {name}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
-    namespace.setdefault("__name__", "symgraph_kernel")
-    exec(compile(source, filename, "exec"), namespace)
+    code = compile(source, filename, "exec")
+    namespace = words(_names(code)) | {"__name__": "symgraph_kernel"}
+    exec(code, namespace)
     for candidate in (name, "kernel"):
         function = namespace.get(candidate)
         if isinstance(function, types.FunctionType) and function.__code__.co_filename == filename:
             return function
     raise ValueError(f"the source of kernel {name!r} defines neither {name!r} nor 'kernel':\n{source}")
+
+
+def _names(code: types.CodeType) -> set[str]:
+    """All global names in a piece of code and in the functions that it defines."""
+    inner = [one for one in code.co_consts if isinstance(one, types.CodeType)]
+    return set(code.co_names).union(*map(_names, inner))
 
 
 def run_checked(source: str, name: str, thread: int, threads: int, args_address: int) -> None:
@@ -223,6 +231,6 @@ def run_checked(source: str, name: str, thread: int, threads: int, args_address:
     Arguments are those of the native call: ``thread`` of ``threads`` and the address of the int64 argument table.
     Raises IndexError, naming the kernel, for an access outside the ``size`` given to a pointer.
     """
-    function = function_of(source, name, checked_namespace(name))
+    function = function_of(source, name, lambda _names: checked_namespace(name))
     with np.errstate(all="ignore"):
         function(thread, threads, args_address)

@@ -359,51 +359,69 @@ def _relax_rule() -> Any:
 
 
 def external(name: str, arity: int) -> Any:
-    """A word that calls the C function registered as ``symgraph_<name>``: int64 arguments and result."""
+    """A word ``system_<name>`` that calls the C function ``symgraph_<name>``: int64 arguments and result."""
 
     def rule(*given: Any) -> Any:
         def emit(builder: ir.IRBuilder, context: Any, *values: ir.Value) -> ir.Value:
             kind = ir.FunctionType(I64, [I64] * arity)
-            return builder.call(cgutils.get_or_insert_function(builder.module, kind, "symgraph_" + name), values)
+            outside = name.replace("system_", "symgraph_", 1)
+            return builder.call(cgutils.get_or_insert_function(builder.module, kind, outside), values)
 
         return _integers(types.int64, arity), emit
 
-    return word(arity, "system_" + name)(rule)
+    return word(arity, name)(rule)
 
 
-_namespace: dict[str, Any] = {}
+_RULES = {
+    "load": (2, _load_rule),
+    "load_float64": (2, _load_float64_rule),
+    "shift": (2, _shift_rule),
+    "span": (3, _span_rule),
+    "span_blocks": (4, _span_blocks_rule),
+    "select": (3, _select_rule),
+    "round_float16": (1, _round_float16_rule),
+    "round_bfloat16": (1, _round_bfloat16_rule),
+    "store": (3, _store_rule),
+    "atomic_load": (1, _atomic_load_rule),
+    "atomic_store": (2, _atomic_store_rule),
+    "atomic_add": (2, _atomic_rule("add")),
+    "atomic_exchange": (2, _atomic_rule("xchg")),
+    "call_kernel": (4, _call_kernel_rule),
+    "relax": (0, _relax_rule),
+}
+_SYSTEM = {"system_wait": 2, "system_post": 3, "system_yield": 0, "system_sleep": 1}
+_made: dict[str, Any] = {}
 
 
-def native_namespace() -> dict[str, Any]:
-    """A fresh copy of the globals of a kernel: every word of the language as a Numba intrinsic or type."""
-    from symgraph.backends.cpu import blas, native_functions
+def _make(name: str) -> Any:
+    """The word ``name`` as Numba sees it; None where the language has no such word."""
+    from symgraph.backends.cpu import mathematics, native_functions
 
-    if not _namespace:
-        for dtype in DTYPES:
-            _namespace["pointer_" + dtype] = _pointer_word(dtype, False)
-            _namespace["independent_" + dtype] = _pointer_word(dtype, True)
-            if dtype not in ("float16", "bfloat16"):
-                _namespace["bool_" if dtype == "bool" else dtype] = VALUE[dtype]
-        rules = {
-            "load": (2, _load_rule),
-            "load_float64": (2, _load_float64_rule),
-            "shift": (2, _shift_rule),
-            "span": (3, _span_rule),
-            "span_blocks": (4, _span_blocks_rule),
-            "select": (3, _select_rule),
-            "round_float16": (1, _round_float16_rule),
-            "round_bfloat16": (1, _round_bfloat16_rule),
-            "store": (3, _store_rule),
-            "atomic_load": (1, _atomic_load_rule),
-            "atomic_store": (2, _atomic_store_rule),
-            "atomic_add": (2, _atomic_rule("add")),
-            "atomic_exchange": (2, _atomic_rule("xchg")),
-            "call_kernel": (4, _call_kernel_rule),
-            "relax": (0, _relax_rule),
-        }
-        for name, (arity, rule) in rules.items():
-            _namespace[name] = word(arity, name)(rule)
-        for name, arity in (("wait", 2), ("post", 3), ("yield", 0), ("sleep", 1)):
-            _namespace["system_" + name] = external(name, arity)
-        _namespace.update(native_functions.words())
-    return _namespace | blas.native_words()
+    kind, _, dtype = name.partition("_")
+    if kind in ("pointer", "independent") and dtype in DTYPES:
+        return _pointer_word(dtype, kind == "independent")
+    if name in _RULES:
+        arity, rule = _RULES[name]
+        return word(arity, name)(rule)
+    if name in mathematics.FUNCTIONS:
+        return native_functions.mathematical_word(name, mathematics.FUNCTIONS[name])
+    if name in _SYSTEM:
+        return external(name, _SYSTEM[name])
+    if name in VALUE and name not in ("float16", "bfloat16", "bool"):
+        return VALUE[name]
+    return types.boolean if name == "bool_" else None
+
+
+def native_namespace(names: set[str]) -> dict[str, Any]:
+    """The globals of a kernel that uses ``names``: those that are words of the language, as Numba words and types."""
+    from symgraph.backends.cpu import blas
+
+    products = blas.native_words() if any(name.startswith(("gemm_", "gemv_", "blas_")) for name in names) else {}
+    found = {}
+    for name in names:
+        if name not in _made:
+            _made[name] = _make(name)
+        value = products.get(name, _made[name])
+        if value is not None:
+            found[name] = value
+    return found

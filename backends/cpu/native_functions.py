@@ -7,7 +7,6 @@ error-compensated steps stay as they are written.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -19,7 +18,7 @@ from numba.core.typing.templates import signature
 from symgraph.backends.cpu import mathematics
 from symgraph.backends.cpu.native import ACCESS_GROUP
 
-__all__ = ["PREFIX", "words"]
+__all__ = ["PREFIX", "mathematical_word"]
 
 #: Names of the functions that formulas are traced into start so.
 PREFIX = "symgraph.mathematics."
@@ -272,7 +271,8 @@ def _traced(module: ir.Module, name: str, function: mathematics.Function) -> ir.
     return native
 
 
-def _mathematical_word(name: str, function: mathematics.Function) -> Any:
+def mathematical_word(name: str, function: mathematics.Function) -> Any:
+    """The function of mathematics.py ``name`` as a word of the native kernel language."""
     from symgraph.backends.cpu.native import word
 
     made = [KINDS[kind][1] for kind in function.results]
@@ -288,8 +288,3 @@ def _mathematical_word(name: str, function: mathematics.Function) -> Any:
         )
 
     return word(len(function.arguments), name)(lambda *given: (sig, emit))
-
-
-def words() -> dict[str, Callable[..., Any]]:
-    """Every function of mathematics.py as a word of the native kernel language."""
-    return {name: _mathematical_word(name, function) for name, function in mathematics.FUNCTIONS.items()}

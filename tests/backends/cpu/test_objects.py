@@ -360,3 +360,25 @@ def test_helpers_are_started_only_where_they_pay(monkeypatch):
     assert helpers.helpers_for(1000) == 1
     monkeypatch.setattr(sys, "executable", "")
     assert helpers.helpers_for(1000) == 0
+
+
+def test_numba_still_works_for_the_program_beside_us(directory):
+    """Kernels are compiled with a part of Numba; what a program compiles before and after is not touched by that."""
+    text = """
+        import numba
+        @numba.njit
+        def before(a):
+            return np.linalg.norm(a @ a)
+        if sys.argv[1:]:
+            assert before(np.eye(4)) == 2
+        check(2)
+        @numba.njit
+        def after(a):
+            return np.sum(np.sqrt(np.abs(a))) + len([str(1)])
+        assert after(np.ones((2, 2))) == 5 and before(np.eye(4)) == 2
+        check(3)
+    """
+    for arguments in ([], ["first"]):
+        for path in directory.glob("*.kernel"):
+            path.unlink()
+        subprocess.run([*script(directory, text), *arguments], check=True)

@@ -18,6 +18,8 @@ import sys
 import threading
 from typing import IO, Any
 
+from symgraph import config
+
 __all__ = ["WORTHWHILE", "compile_together", "helpers_for"]
 
 #: A helper needs about a second before its first kernel; it must have this many to do to be worth it.

@@ -64,6 +64,11 @@ def decide(relations: list[tuple[Relation, Node]], values: Mapping[Atom, int]) -
     decided = []
     for relation, node in relations:
         left, right = evaluate(relation.left, values), evaluate(relation.right, values)
+        if relation.kind == "size":
+            if left < 0:
+                place = f" at {node.source}" if node.source else ""
+                raise ShapeError(f"{node.op.name}{place}: an input is too small: a size would be {left}")
+            continue
         if left == right:
             outcome = EQUAL
         elif relation.kind == "broadcast" and left == 1:

@@ -250,9 +250,20 @@ def maximum(left: DimLike, right: DimLike) -> DimLike:
         return left
     if isinstance(left, int) and isinstance(right, int):
         return max(left, right)
-    if left == 0:  # sizes are not negative
-        return right
-    return left if right == 0 else _opaque("max", left, right)
+    for one, other in ((left, right), (right, left)):
+        if one == 0 and never_negative(other):
+            return other
+    return _opaque("max", left, right)
+
+
+def never_negative(dim: DimLike) -> bool:
+    """Return whether a dimension is plainly not negative, given that no symbol is."""
+    if isinstance(dim, int):
+        return dim >= 0
+    return all(
+        factor > 0 and all(atom.kind == "symbol" or all(map(never_negative, atom.arguments)) for atom in monomial)
+        for monomial, factor in dim.terms
+    )
 
 
 def minimum(left: DimLike, right: DimLike) -> DimLike:
@@ -330,9 +341,12 @@ def size_of(shape: Iterable[DimLike]) -> DimLike:
 
 @dataclass(frozen=True)
 class Relation:
-    """Something two dimensions must satisfy at run time: be equal, or be broadcast together (equal, or one is 1)."""
+    """Something two dimensions must satisfy at run time.
 
-    kind: str  # "equal" or "broadcast"
+    Kinds: "equal"; "broadcast" (equal, or one of them is 1); "size" (the left one is a size: not negative).
+    """
+
+    kind: str
     left: DimLike
     right: DimLike
 
@@ -355,6 +369,12 @@ def collect_relations():
 def _note(kind: str, left: DimLike, right: DimLike) -> None:
     for collector in _COLLECTORS:
         collector.append(Relation(kind, left, right))
+
+
+def require_size(dim: DimLike) -> None:
+    """Note that a dimension must not be negative, where only the run can tell."""
+    if isinstance(dim, Dim) and not never_negative(dim):
+        _note("size", dim, 0)
 
 
 def equal(left: DimLike, right: DimLike) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from symgraph.graph.node import Node
-from symgraph.graph.type import DimLike, Shape, TensorType, broadcast_dims, equal, size_of
+from symgraph.graph.type import DimLike, Shape, TensorType, broadcast_dims, equal, require_size, size_of
 from symgraph.ops.leaf import constant
 from symgraph.ops.op import Op, ShapeError, declare, define, static
 
@@ -150,6 +150,7 @@ def _infer_slice(x: TensorType, starts: tuple[DimLike, ...], sizes: Shape, steps
             last = start + (size - 1) * step  # type: ignore[operator]
             if not (0 <= start < dim and 0 <= last < dim):  # type: ignore[operator]
                 raise ShapeError(f"slice {start}, size {size}, step {step} leaves axis {axis} of {x.static_shape}")
+        require_size(size)
     return TensorType(x.dtype, sizes)
 
 

@@ -15,7 +15,8 @@ from symgraph.utils.progress import Progbar
 
 __all__ = [
     "BaseLogger", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
-    "LearningRateScheduler", "ProgbarLogger", "ReduceLROnPlateau", "TerminateOnNaN",
+    "LearningRateScheduler", "ModelCheckpoint", "ProgbarLogger", "ReduceLROnPlateau", "RemoteMonitor",
+    "TerminateOnNaN",
 ]
 
 _MODES = ("train", "test", "predict")
@@ -178,6 +179,14 @@ class CallbackList:
     def on_train_end(self, logs: Any = None) -> None:
         self._tell("on_train_end", logs or {})
 
+    def interrupt(self) -> None:
+        """Tell every callback that training is over, though by an error: files are closed, best weights restored."""
+        for callback in self.callbacks:
+            try:
+                callback.on_train_end({})
+            except Exception as error:  # noqa: BLE001 - the error that ended training is the one to be seen
+                warnings.warn(f"{type(callback).__name__}.on_train_end failed too: {error!r}", stacklevel=2)
+
     def on_test_begin(self, logs: Any = None) -> None:
         self._tell("on_test_begin", logs or {})
 
@@ -295,6 +304,10 @@ class ProgbarLogger(Callback):
         self.progbar.update(self.seen, values)
         self.progbar.close()
 
+    def on_train_end(self, logs=None):
+        if self.verbose and hasattr(self, "progbar"):
+            self.progbar.close()  # a line that was interrupted
+
 
 class _Records(dict):
     """The history's values by name; `acc` and `accuracy` are one name."""
@@ -373,6 +386,63 @@ class _Monitor(Callback):
                           "are: "
                           f"{', '.join(logs)}.", RuntimeWarning, stacklevel=3)
         return value
+
+
+class ModelCheckpoint(_Monitor):
+    """Saves the model after epochs.
+
+    # Arguments
+        filepath: name of the file; `{epoch}` and the names of logged values are filled in, e.g.
+            "weights.{epoch:02d}-{val_loss:.2f}.hdf5".
+        monitor: name of the value that decides what is best.
+        verbose: 1: say so.
+        save_best_only: save only when the value is better than ever before.
+        save_weights_only: save the weights alone instead of the whole model.
+        mode: 'min', 'max' or 'auto' (by the name).
+        period: save every so many epochs.
+    """
+
+    def __init__(self, filepath: Any, monitor: str = "val_loss", verbose: int = 0, save_best_only: bool = False,
+                 save_weights_only: bool = False, mode: str = "auto", period: int = 1):
+        super().__init__()
+        self.filepath, self.monitor, self.verbose, self.period = filepath, monitor, verbose, period
+        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        self._set_direction(mode)
+        self.best = self._worst()
+        self.epochs_since_last_save = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = logs or {}
+        self.epochs_since_last_save += 1
+        if self.epochs_since_last_save < self.period:
+            return
+        self.epochs_since_last_save = 0
+        path = self._path(epoch, logs)
+        if self.save_best_only:
+            current = self._value(logs)
+            if current is None:
+                return
+            if not self.monitor_op(current, self.best):
+                if self.verbose > 0:
+                    print(f"\nEpoch {epoch + 1:05d}: {self.monitor} did not improve from {self.best:0.5f}")
+                return
+            if self.verbose > 0:
+                print(f"\nEpoch {epoch + 1:05d}: {self.monitor} improved from {self.best:0.5f} to {current:0.5f}, "
+                      f"saving model to {path}")
+            self.best = current
+        elif self.verbose > 0:
+            print(f"\nEpoch {epoch + 1:05d}: saving model to {path}")
+        if self.save_weights_only:
+            self.model.save_weights(path, overwrite=True)
+        else:
+            self.model.save(path, overwrite=True)
+
+    def _path(self, epoch: int, logs: dict) -> str:
+        try:
+            return str(self.filepath).format(epoch=epoch + 1, **_Records(logs))
+        except KeyError as error:
+            raise KeyError(f"ModelCheckpoint: the file name {str(self.filepath)!r} asks for {error}, which is not "
+                           f"among the logged values: {', '.join(['epoch', *logs])}.") from error
 
 
 class EarlyStopping(_Monitor):
@@ -568,6 +638,45 @@ class CSVLogger(Callback):
         self._file.close()
         self._file = self._writer = None
         self.append = True  # a second fit with this callback goes on in the same file
+
+
+class RemoteMonitor(Callback):
+    """Sends the logs of each epoch to a server, as JSON by HTTP POST.
+
+    # Arguments
+        root: address of the server.
+        path: path on it.
+        field: name of the form field that holds the JSON, where it is sent as a form.
+        headers: further HTTP headers.
+        send_as_json: send the JSON as the body instead of as a form field.
+
+    A server that does not answer is a warning; training goes on.
+    """
+
+    def __init__(self, root: str = "http://localhost:9000", path: str = "/publish/epoch/end/", field: str = "data",
+                 headers: dict | None = None, send_as_json: bool = False):
+        super().__init__()
+        self.root, self.path, self.field = root, path, field
+        self.headers, self.send_as_json = headers, send_as_json
+
+    def on_epoch_end(self, epoch, logs=None):
+        import json
+        import urllib.error
+        import urllib.parse
+        import urllib.request
+
+        send = {"epoch": epoch, **{name: float(value) for name, value in (logs or {}).items()}}
+        headers = dict(self.headers or {})
+        if self.send_as_json:
+            body = json.dumps(send).encode()
+            headers.setdefault("Content-Type", "application/json")
+        else:
+            body = urllib.parse.urlencode({self.field: json.dumps(send)}).encode()
+        request = urllib.request.Request(self.root + self.path, data=body, headers=headers, method="POST")
+        try:
+            urllib.request.urlopen(request, timeout=10).close()
+        except (urllib.error.URLError, OSError) as error:
+            warnings.warn(f"Could not reach RemoteMonitor root server at {self.root}: {error}", stacklevel=2)
 
 
 class LambdaCallback(Callback):

@@ -233,3 +233,87 @@ def test_a_terminal_sees_one_line_that_moves(monkeypatch):
     text = screen.getvalue()
     assert "loss: 5.5" in text  # the mean over the steps
     assert "10/10" in text and text.endswith("\n")
+
+
+def test_an_interrupted_training_ends_cleanly(tmp_path):
+    path = tmp_path / "log.csv"
+
+    class Interrupt(callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    ended = []
+    made = model()
+    kept = callbacks.EarlyStopping("val", patience=9, restore_best_weights=True)
+    weights = []
+    keep = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: weights.append(made.get_weights()),
+                                    on_train_end=lambda logs: ended.append(1))
+    with pytest.raises(KeyboardInterrupt):
+        made.fit(X, Y, epochs=5, verbose=0,
+                 callbacks=[Scripted(val=[1, 2, 3, 4, 5]), keep, kept, callbacks.CSVLogger(path), Interrupt()])
+    assert made.history.epoch == [0, 1] and ended == [1] and len(path.read_text().splitlines()) == 3
+    for got, want in zip(made.get_weights(), weights[0]):
+        np.testing.assert_array_equal(got, want)
+
+
+class Saved:
+    """Stands for a model's `save` methods."""
+
+    def __init__(self):
+        self.paths = []
+
+    def save(self, path, overwrite):
+        self.paths.append(path)
+
+    def save_weights(self, path, overwrite):
+        self.paths.append(f"weights:{path}")
+
+
+def test_checkpoints():
+    def run(values, *args, **kwargs):
+        saved = Saved()
+        checkpoint = callbacks.ModelCheckpoint(*args, **kwargs)
+        checkpoint.set_model(saved)
+        for epoch, value in enumerate(values):
+            checkpoint.on_epoch_end(epoch, {"loss": 1.0, "val_loss": value, "val_accuracy": value})
+        return saved.paths
+
+    assert run([3, 2.5, 1], "m.{epoch:02d}-{val_loss:.1f}.h5") == ["m.01-3.0.h5", "m.02-2.5.h5", "m.03-1.0.h5"]
+    assert run([3, 2, 2.5, 1], "m{epoch}", save_best_only=True) == ["m1", "m2", "m4"]
+    assert run([0.3, 0.2, 0.5], "m{epoch}", monitor="val_acc", save_best_only=True) == ["m1", "m3"]
+    assert run([3, 2, 1, 1], "m{epoch}", period=2, save_weights_only=True) == ["weights:m2", "weights:m4"]
+    with pytest.raises(KeyError, match="asks for 'mae'.*val_loss"):
+        run([1], "m-{mae}.h5")
+
+
+def test_remote_monitor():
+    import http.server
+    import json
+    import threading
+    import urllib.parse
+
+    received = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):  # noqa: N802
+            received.append((self.path, self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        root = f"http://127.0.0.1:{server.server_port}"
+        for as_json in (False, True):
+            model().fit(X, Y, verbose=0, callbacks=[callbacks.RemoteMonitor(root, send_as_json=as_json)])
+        server.shutdown()
+        thread.join()
+    assert [path for path, _ in received] == ["/publish/epoch/end/"] * 2
+    form = json.loads(urllib.parse.parse_qs(received[0][1])["data"][0])
+    assert set(form) == set(json.loads(received[1][1])) == {"epoch", "loss"}
+    with pytest.warns(UserWarning, match="Could not reach"):
+        model().fit(X, Y, verbose=0, callbacks=[callbacks.RemoteMonitor("http://127.0.0.1:9")])

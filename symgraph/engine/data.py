@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ArraySource", "check_lengths", "standardize_arrays", "standardize_sample_weights", "split_arrays"]
+__all__ = [
+    "ArraySource", "as_dense", "check_lengths", "check_targets", "split_arrays", "standardize_arrays",
+    "standardize_sample_weights",
+]
 
 #: Up to this size, shuffled data are gathered once an epoch; beyond, batch by batch.
 _GATHER_WHOLE_BYTES = 1 << 25
@@ -19,9 +22,18 @@ def _as_array(value: Any) -> Any:
         return value
     if hasattr(value, "iloc") or type(value).__module__.startswith("pandas"):
         return np.asarray(value)
+    if hasattr(value, "tocsr"):  # a scipy.sparse matrix: rows become dense batch by batch
+        return value.tocsr()
     if hasattr(value, "shape") and hasattr(value, "__getitem__") and hasattr(value, "dtype"):
         return value
     return np.asarray(value)
+
+
+def as_dense(array: Any) -> np.ndarray:
+    """Rows of what is sliced like an array - an HDF5 dataset, a sparse matrix - as an array."""
+    if isinstance(array, np.ndarray):
+        return array
+    return array.toarray() if hasattr(array, "toarray") else np.asarray(array)
 
 
 def standardize_arrays(data: Any, names: list[str], shapes: list | None, dtypes: list | None, what: str) -> list:
@@ -93,6 +105,8 @@ def _standardize_one(array: Any, name: str, shape: tuple | None, dtype: Any, wha
                                  "got "
                                  f"array with shape {tuple(array.shape[1:])}.")
     if dtype is not None and isinstance(array, np.ndarray) and array.dtype != dtype:
+        if isinstance(array, np.memmap):  # converted batch by batch: all of it may not fit into memory
+            return array
         if array.dtype == object or array.dtype.kind in "US":
             raise ValueError(f"Error when checking {what}: {name} has dtype {array.dtype}, expected numbers. Rows of "
                              "different lengths make such arrays: pad them to one length.")
@@ -220,10 +234,8 @@ def _weights_of(weight: Any, classes: Any, target: Any, output: Any) -> Any:
         return weight
     if target.ndim > 2:
         raise ValueError("`class_weight` is not supported for 3+ dimensional targets: use `sample_weight`.")
-    if target.ndim == 2 and target.shape[1] > 1:
-        labels = np.asarray(target).argmax(axis=1)
-    else:
-        labels = np.asarray(target).reshape(-1)
+    target = as_dense(target)
+    labels = target.argmax(axis=1) if target.ndim == 2 and target.shape[1] > 1 else target.reshape(-1)
     table = {int(key): float(value) for key, value in classes.items()} if isinstance(classes, Mapping) else dict(
         enumerate(classes))
     present = np.unique(labels)
@@ -316,6 +328,8 @@ class ArraySource:
 
     def _take(self, index: int, rows: Any, count: int) -> np.ndarray:
         array = self.arrays[index]
+        if isinstance(array, np.ndarray) and isinstance(rows, slice):
+            return array[rows]
         if isinstance(array, np.ndarray):
             if self._buffers is None:
                 self._buffers = [
@@ -323,11 +337,11 @@ class ArraySource:
                     for a in self.arrays
                 ]
             return np.take(array, rows, axis=0, out=self._buffers[index][:count], mode="clip")
-        if not isinstance(rows, slice):  # HDF5 wants increasing row numbers
+        if not isinstance(rows, slice) and not hasattr(array, "toarray"):  # HDF5 wants increasing row numbers
             order = np.argsort(rows)
             values = np.empty((count, *array.shape[1:]), array.dtype)
             values[order] = array[list(rows[order])]
         else:
-            values = np.asarray(array[rows])
+            values = as_dense(array[rows])
         dtype = self.dtypes[index] if self.dtypes else None
         return values if dtype is None else values.astype(dtype, copy=False)

@@ -14,10 +14,10 @@ __all__ = ["GeneratorSource", "is_generator"]
 
 
 def is_generator(value: Any) -> bool:
-    """Whether `value` gives batches: an iterator, or a `Sequence` (`__getitem__`, `__len__`, `use_sequence_api`)."""
-    if isinstance(value, (np.ndarray, list, tuple, dict)) or value is None:
+    """Whether `value` gives batches: an iterator, a `Sequence`, or another iterable that is no data itself."""
+    if isinstance(value, (np.ndarray, list, tuple, dict, str)) or value is None or hasattr(value, "shape"):
         return False
-    return is_sequence(value) or hasattr(value, "__next__")
+    return is_sequence(value) or hasattr(value, "__iter__")
 
 
 def is_sequence(value: Any) -> bool:
@@ -46,15 +46,19 @@ class GeneratorSource:
                  use_multiprocessing: bool = False):
         self.generator, self.arrays_of = generator, arrays_of
         self.sequence = is_sequence(generator)
+        #: Something that can be iterated over again and again, such as a data loader of another library.
+        self.iterable = not self.sequence and not hasattr(generator, "__next__")
         if steps is None:
-            if not self.sequence:
+            if not self.sequence and not self.iterable:
                 raise ValueError(f"`{steps_name}` must be given for a generator that is no `Sequence`: it could go on "
                                  "for ever.")
-            steps = len(generator)
-        if steps < 1:
+            steps = len(generator) if hasattr(generator, "__len__") else None
+        if steps is not None and steps < 1:
             raise ValueError(f"`{steps_name}` must be at least 1, got {steps}.")
         self.samples: int | None = None
-        self.steps = self.batches = int(steps)
+        #: Batches an epoch; None where an epoch is one pass over an iterable of unknown length.
+        self.steps = self.batches = None if steps is None else int(steps)
+        self._endless: Iterator[Any] | None = None
         self.max_queue_size, self.workers, self.shuffle = max(1, max_queue_size), workers, shuffle
         self._pool: ThreadPoolExecutor | None = None
         self._queue: queue.Queue | None = None
@@ -88,13 +92,30 @@ class GeneratorSource:
 
     def epoch(self) -> Iterator[tuple[int, Any]]:
         """The batches of one epoch."""
-        batches = self._of_sequence() if self.sequence else self._of_generator()
+        if self.steps is None:
+            yield from map(self.arrays_of, self.generator)
+            return
+        if self.iterable:
+            if self._endless is None:
+                self._endless = self._around()
+            batches = self._checked(self._endless)
+        else:
+            batches = self._of_sequence() if self.sequence else self._of_generator()
         for _ in range(self.steps):
             yield self.arrays_of(next(batches))
 
+    def _around(self) -> Iterator[Any]:
+        """The batches of an iterable, over and over."""
+        while True:
+            count = 0
+            for batch in self.generator:
+                count += 1
+                yield batch
+            if not count:
+                return
+
     def _of_sequence(self) -> Iterator[Any]:
-        length = len(self.generator)
-        order = np.resize(np.arange(length), self.steps)
+        order = np.resize(np.arange(len(self.generator)), self.steps or 0)
         if self.shuffle:
             np.random.shuffle(order)
         if self.workers < 1:

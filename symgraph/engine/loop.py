@@ -89,19 +89,23 @@ def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epo
         return owner.stop_training or model.stop_training
 
     hooks.on_train_begin()
-    for epoch in range(initial_epoch, epochs):
-        model.reset_metrics()
-        model._metrics_in_use = True
-        hooks.on_epoch_begin(epoch)
-        values = run_pass(function, source.epoch(), names, begin, end, stopped)
-        logs = dict(zip(names, values))
-        if validate is not None and _is_validation_epoch(validation_freq, epoch):
-            logs.update(zip([f"val_{name}" for name in names], validate()))
-        if hasattr(source, "on_epoch_end"):
-            source.on_epoch_end()
-        hooks.on_epoch_end(epoch, logs)
-        if stopped():
-            break
+    try:
+        for epoch in range(initial_epoch, epochs):
+            model.reset_metrics()
+            model._metrics_in_use = True
+            hooks.on_epoch_begin(epoch)
+            values = run_pass(function, source.epoch(), names, begin, end, stopped)
+            logs = dict(zip(names, values))
+            if validate is not None and _is_validation_epoch(validation_freq, epoch):
+                logs.update(zip([f"val_{name}" for name in names], validate()))
+            if hasattr(source, "on_epoch_end"):
+                source.on_epoch_end()
+            hooks.on_epoch_end(epoch, logs)
+            if stopped():
+                break
+    except BaseException:  # also Ctrl-C; what is known so far is in `model.history`
+        hooks.interrupt()
+        raise
     hooks.on_train_end()
     return history
 

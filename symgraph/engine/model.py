@@ -14,6 +14,7 @@ from symgraph import optimizers
 from symgraph.engine import loop
 from symgraph.engine.data import (
     ArraySource,
+    as_dense,
     check_lengths,
     check_targets,
     split_arrays,
@@ -461,14 +462,14 @@ class Model(Network):
         weighted, fed = self._split_weights(weights)
         if self._metrics_in_use:  # what `fit` or `evaluate` left
             self.reset_metrics()
-        values = self._function(mode, weighted)([*inputs, *targets, *fed])
+        values = self._function(mode, weighted)([*map(as_dense, inputs), *map(as_dense, targets), *fed])
         if reset_metrics:
             self.reset_metrics()
         return unpack_singleton([value[()] for value in values])
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch."""
-        return unpack_singleton(self._function("predict")(self._standardize_inputs(x)))
+        return unpack_singleton(self._function("predict")(list(map(as_dense, self._standardize_inputs(x)))))
 
     # ------------------------------------------------------------------------------------------ generators
     def _generator_source(self, generator: Any, steps: int | None, max_queue_size: int, workers: int, steps_name: str,
@@ -478,7 +479,7 @@ class Model(Network):
             if not with_targets:
                 x = batch[0] if isinstance(batch, tuple) else batch
                 inputs = self._standardize_inputs(x)
-                return int(inputs[0].shape[0]), inputs
+                return int(inputs[0].shape[0]), list(map(as_dense, inputs))
             if not isinstance(batch, (tuple, list)) or len(batch) not in {2, 3}:
                 raise ValueError("Output of generator should be a tuple `(x, y, sample_weight)` or `(x, y)`. Found: "
                                  f"{type(batch).__name__}" + (f" of {len(batch)} items" if hasattr(batch, "__len__")
@@ -486,7 +487,8 @@ class Model(Network):
             weight = batch[2] if len(batch) == 3 else None
             inputs, targets, weights = self._standardize_user_data(batch[0], batch[1], weight, class_weight)
             weighted, fed = self._split_weights(weights)
-            return int(inputs[0].shape[0]), (weighted, [*inputs, *targets, *fed])
+            arrays = [*map(as_dense, inputs), *map(as_dense, targets), *fed]
+            return int(inputs[0].shape[0]), (weighted, arrays)
 
         return GeneratorSource(generator, arrays_of, steps=steps, max_queue_size=max_queue_size, workers=workers,
                                shuffle=shuffle, steps_name=steps_name, use_multiprocessing=use_multiprocessing)

@@ -112,3 +112,20 @@ def test_weights_from_a_generator():
     other.train_on_batch(X, Y, sample_weight=weights)
     for a, b in zip(model.get_weights(), other.get_weights()):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("sized", [False, True])
+def test_any_iterable_of_batches(sized):
+    class Loader:
+        def __iter__(self):
+            for start in range(0, 20, 6):
+                yield X[start:start + 6], Y[start:start + 6]
+
+    if sized:
+        Loader.__len__ = lambda self: 4
+    model, other = pair()
+    history = model.fit(Loader(), epochs=3, verbose=0)
+    wanted = other.fit(X, Y, batch_size=6, epochs=3, shuffle=False, verbose=0)
+    np.testing.assert_allclose(history.history["loss"], wanted.history["loss"], rtol=1e-6)
+    np.testing.assert_allclose(model.predict(Loader()), other.predict(X), rtol=1e-6)
+    model.fit(Loader(), steps_per_epoch=3, epochs=3, verbose=0)  # goes on from epoch to epoch, and around

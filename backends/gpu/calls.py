@@ -175,7 +175,8 @@ class Product:
     """Matrix products of contiguous row-major arrays by cuBLAS: out[b] = op(x[b]) @ op(y[b]).
 
     Attributes:
-        x, y, out: the arrays; x and y are rows by inner and inner by columns after the transpositions.
+        x, y, out: the arrays; x and y are rows by inner and inner by columns after the transpositions. `out` may be
+            float32 where the others are half floats.
         rows, inner, columns, batch: sizes.
         transpose_x, transpose_y: whether the last two axes are swapped before.
         add: True adds to `out` instead of overwriting it.
@@ -187,9 +188,9 @@ class Product:
     rows: DimLike
     inner: DimLike
     columns: DimLike
-    batch: DimLike
-    transpose_x: bool
-    transpose_y: bool
+    batch: DimLike = 1
+    transpose_x: bool = False
+    transpose_y: bool = False
     add: bool = False
 
 
@@ -336,8 +337,11 @@ class Binder:
         rows, inner, columns, batch = (
             evaluate(size, sizes) for size in (call.rows, call.inner, call.columns, call.batch)
         )
+        if inner == 0 and not call.add:  # nothing to sum
+            return self.device.fill(rows * columns * batch * numpy_dtype(call.out.dtype).itemsize, row[2:])
         shape = (rows, inner, columns, batch)
-        return self.device.product(call.out.dtype, shape, call.transpose_x, call.transpose_y, call.add, row)
+        dtypes = (call.x.dtype, call.out.dtype)
+        return self.device.product(dtypes, shape, call.transpose_x, call.transpose_y, call.add, row)
 
 
 def _repeated(

@@ -178,7 +178,7 @@ class GPUExecutor:
 
     def product(
         self,
-        dtype: str,
+        dtypes: tuple[str, str],
         shape: tuple[int, int, int, int],
         transpose_x: bool,
         transpose_y: bool,
@@ -187,14 +187,16 @@ class GPUExecutor:
     ) -> Callable[[], None]:
         """Return a function that multiplies row-major matrices; the words are the addresses of x, y and the result.
 
+        `dtypes` are those of the factors and of the result; `shape` is rows, inner, columns, batch.
+
         cuBLAS counts in columns: what it takes for the transposed result is the product of the transposed factors in
         the other order.
         """
         rows, inner, columns, batch = shape
         blas = self.blas
-        kind = _BLAS_TYPES[dtype]
-        wide = "float64" if dtype == "float64" else "float32"
-        compute = _COMPUTE_64F if dtype == "float64" else _COMPUTE_32F
+        kind, out_kind = (_BLAS_TYPES[dtype] for dtype in dtypes)
+        wide = "float64" if dtypes[0] == "float64" else "float32"
+        compute = _COMPUTE_64F if wide == "float64" else _COMPUTE_32F
         scalars = self._scalars[wide]
         one = scalars.ctypes.data + scalars.itemsize
         beta = one if add else scalars.ctypes.data
@@ -208,12 +210,12 @@ class GPUExecutor:
             if batch == 1:
                 blas.gemmEx(
                     handle, first, second, columns, rows, inner, one, y, kind, lead_y, x, kind, lead_x,
-                    beta, out, kind, columns, compute, default,
+                    beta, out, out_kind, columns, compute, default,
                 )  # fmt: skip
             else:
                 blas.gemmStridedBatchedEx(
                     handle, first, second, columns, rows, inner, one, y, kind, lead_y, inner * columns,
-                    x, kind, lead_x, rows * inner, beta, out, kind, columns, rows * columns, batch, compute, default,
+                    x, kind, lead_x, rows * inner, beta, out, out_kind, columns, rows * columns, batch, compute, default,
                 )  # fmt: skip
 
         return multiply

@@ -1,9 +1,11 @@
 """How each operation becomes calls of kernels and libraries: one file a family. Importing this package fills the table."""
 
 from symgraph.backends.gpu.lower import (  # noqa: F401
+    conv,
     elementwise,
     indexing,
     linalg,
+    pool,
     random,
     reduction,
 )

@@ -67,7 +67,7 @@ def accumulator(dtype: str) -> str:
 
 
 @dataclass(frozen=True)
-class _Extent:
+class Extent:
     """How many results there are, and how many elements are reduced to each; how a split is cut.
 
     Attributes:
@@ -131,10 +131,10 @@ class _Lanes:
         return min(-(-evaluate(self.outer, sizes) // self.results(sizes)), BLOCKS)
 
 
-def _extent(step: Step) -> _Extent:
+def _extent(step: Step) -> Extent:
     shape, axes = step.attrs["shape"], step.attrs["axes"]
     outer = size_of(size for axis, size in enumerate(shape) if axis not in axes)
-    return _Extent(outer, size_of(shape[axis] for axis in axes))
+    return Extent(outer, size_of(shape[axis] for axis in axes))
 
 
 def _scratch(step: Step) -> Iterable[tuple[str, DimLike]]:
@@ -155,14 +155,14 @@ def fused_reduce(step: Step) -> list[Call]:
             tuple(target.shape[axis] for axis in kept), tuple(target.strides[axis] for axis in kept)
         )
     extent = _extent(step)
-    whole = _Reduction(name, expression, shape, axes, step.inputs, target)
+    whole = Reduction(name, expression, shape, axes, step.inputs, target)
     if not step.scratch:
         return [whole.kernel()]
     parts = (extent.most_parts, *(shape[axis] for axis in kept))
     partial = step.scratch[0].with_layout(parts, contiguous_strides(parts))
-    first = _Reduction(name, expression, shape, axes, step.inputs, partial, split=extent)
+    first = Reduction(name, expression, shape, axes, step.inputs, partial, split=extent)
     copy = Expression((partial.dtype,), (), (0,))
-    second = _Reduction(name, copy, parts, (0,), (partial,), target, inner=extent.parts)
+    second = Reduction(name, copy, parts, (0,), (partial,), target, inner=extent.parts)
     return [
         whole.kernel(when=lambda sizes: extent.parts(sizes) == 1),
         first.kernel(when=lambda sizes: extent.parts(sizes) > 1),
@@ -170,7 +170,7 @@ def fused_reduce(step: Step) -> list[Call]:
     ]
 
 
-class _Reduction:
+class Reduction:
     """One launch of a reduction.
 
     Args:
@@ -190,7 +190,7 @@ class _Reduction:
         axes: Sequence[int],
         inputs: Sequence[View],
         target: View,
-        split: _Extent | None = None,
+        split: Extent | None = None,
         inner: Callable[[Sizes], int] | None = None,
     ) -> None:
         self.name, self.expression, self.inputs, self.target, self.split = name, expression, inputs, target, split

@@ -157,39 +157,42 @@ class FakeCupy:
         self, handle, trans_a, trans_b, m, n, k, alpha, a, type_a, lda, b, type_b, ldb, beta, c, type_c, ldc, compute, algo
     ) -> None:  # fmt: skip
         strides = (0, 0, 0)
-        self._products(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, type_c, compute, strides, 1)
+        self._products(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, (type_a, type_c), compute, strides, 1)
 
     def _multiply_many(
         self, handle, trans_a, trans_b, m, n, k, alpha, a, type_a, lda, stride_a, b, type_b, ldb, stride_b, beta, c,
         type_c, ldc, stride_c, batch, compute, algo,
     ) -> None:  # fmt: skip
         strides = (stride_a, stride_b, stride_c)
-        self._products(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, type_c, compute, strides, batch)
+        self._products(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, (type_a, type_c), compute, strides, batch)
 
     def _products(
-        self, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, kind, compute, strides, batch
+        self, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, kinds, compute, strides, batch
     ) -> None:  # fmt: skip
         self.launches.append("gemm")
-        dtype = numpy_dtype({0: "float32", 1: "float64", 2: "float16", 14: "bfloat16"}[kind])
-        wide = np.float64 if kind == 1 else np.float32
-        assert compute == (70 if kind == 1 else 68)
+        names = {0: "float32", 1: "float64", 2: "float16", 14: "bfloat16"}
+        dtype, out_dtype = (numpy_dtype(names[kind]) for kind in kinds)
+        assert kinds[0] == kinds[1] or (kinds[0] in (2, 14) and kinds[1] == 0), "cuBLAS has no such combination"
+        wide = np.float64 if kinds[0] == 1 else np.float32
+        assert compute == (70 if kinds[0] == 1 else 68)
         assert lda >= max(1, k if trans_a else m) and ldb >= max(1, n if trans_b else k) and ldc >= max(1, m)
         factor, old = (_array(address, 1, wide)[0] for address in (alpha, beta))
 
-        def columns(address: int, rows: int, cols: int, lead: int) -> np.ndarray:
+        def columns(address: int, rows: int, cols: int, lead: int, dtype: np.dtype = dtype) -> np.ndarray:
             """A matrix that is stored column by column, `lead` elements apart."""
             return _array(address, lead * cols, dtype).reshape(cols, lead)[:, :rows].T
 
         def work() -> None:
             for number in range(batch):
-                at = [address + number * stride * dtype.itemsize for address, stride in zip((a, b, c), strides)]
+                sizes = (dtype.itemsize, dtype.itemsize, out_dtype.itemsize)
+                at = [start + number * stride * size for start, stride, size in zip((a, b, c), strides, sizes)]
                 left = columns(at[0], k, m, lda).T if trans_a else columns(at[0], m, k, lda)
                 right = columns(at[1], n, k, ldb).T if trans_b else columns(at[1], k, n, ldb)
-                result = columns(at[2], m, n, ldc)
+                result = columns(at[2], m, n, ldc, out_dtype)
                 value = factor * (left.astype(wide) @ right.astype(wide))
                 if old:
                     value = value + old * result.astype(wide)
-                result[...] = value.astype(dtype)
+                result[...] = value.astype(out_dtype)
 
         _CURRENT[-1].add(work)
 

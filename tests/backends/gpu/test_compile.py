@@ -12,7 +12,7 @@ from symgraph.backends.gpu.table import ELEMENTWISE, LOWERINGS
 from symgraph.compiler.graph import Graph
 from symgraph.compiler.pipeline import Context, compile_graph
 from symgraph.graph.type import DTYPES, FLOATS, INTEGERS, new_symbol, symbols
-from symgraph.ops import elementwise, indexing, linalg, reduction, scan, shape
+from symgraph.ops import conv, elementwise, indexing, linalg, pool, reduction, scan, shape
 from symgraph.ops.leaf import constant, placeholder
 from symgraph.ops.op import REGISTRY
 from symgraph.ops.random import random_normal, random_uniform
@@ -127,3 +127,32 @@ def test_a_wrong_text_is_refused():
     compile_text = compiler()
     assert compile_text is not None
     assert "identifier" in compile_text(PRELUDE + "__global__ void f() { missing(1); }", ARCHITECTURES[0])
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_windows(dtype, axes):
+    x = placeholder((new_symbol(), *(7,) * axes, 4), dtype)
+    pool_how = {"window": (2,) * axes, "strides": (2,) * axes, "padding": ((0, 1),) * axes}
+    pooled = pool.max_pool(x, **pool_how)
+    pool_grad = placeholder(pooled.shape, dtype)
+    nodes = [
+        pooled,
+        pool.max_pool_gradient(x, pool_grad, **pool_how),
+        pool.max_pool_select(x, x, **pool_how),
+        pool.average_pool(x, **pool_how),
+        pool.average_pool_gradient(pool_grad, input_shape=x.shape, **pool_how),
+    ]
+    inputs = [x, pool_grad]
+    for groups in (1, 2):
+        how = {"strides": (1,) * axes, "padding": ((1, 1),) * axes, "dilation": (1,) * axes, "groups": groups}
+        kernel = placeholder(((3,) * axes) + (4 // groups, 6), dtype)
+        out = conv.conv(x, kernel, **how)
+        grad = placeholder(out.shape, dtype)
+        nodes += [
+            out,
+            conv.conv_input_gradient(grad, kernel, input_shape=x.shape, **how),
+            conv.conv_kernel_gradient(x, grad, kernel_shape=kernel.shape, **how),
+        ]
+        inputs += [kernel, grad]
+    check(nodes, inputs)

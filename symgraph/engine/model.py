@@ -21,7 +21,8 @@ from symgraph.engine.data import (
     standardize_arrays,
     standardize_sample_weights,
 )
-from symgraph.engine.generators import GeneratorSource, is_generator
+from symgraph.engine.generators import GeneratorSource, is_generator, is_sequence
+from symgraph.engine.input_layer import Input
 from symgraph.engine.network import Network
 from symgraph.engine.objective import Objective
 from symgraph.engine.substitution import after_updates
@@ -67,10 +68,18 @@ class Model(Network):
             raise TypeError(f"compile: unknown arguments {list(kwargs)}. Known: optimizer, loss, metrics, "
                             "loss_weights, "
                             "sample_weight_mode, weighted_metrics, target_tensors.")
-        if not self.built:
-            raise RuntimeError(f"The model {self.name!r} does not know its input yet: give its first layer an "
-                               "`input_shape`, or call `model.build(input_shape)` before `compile`.")
         self.optimizer = optimizers.get(optimizer)
+        if self.__dict__.get("inputs") is None:
+            if not self._is_subclassed:
+                raise RuntimeError(f"The model {self.name!r} does not know its input yet: give its first layer an "
+                                   "`input_shape`, or call `model.build(input_shape)` before `compile`.")
+            # The outputs are known once there are inputs: with the first data, or by `build`.
+            self._waiting_compile = {
+                "optimizer": self.optimizer, "loss": loss, "metrics": metrics, "loss_weights": loss_weights,
+                "sample_weight_mode": sample_weight_mode, "weighted_metrics": weighted_metrics,
+                "target_tensors": target_tensors,
+            }
+            return
         self.loss = [] if loss is None else loss
         self._compile_metrics = metrics or []
         self._compile_weighted_metrics = weighted_metrics
@@ -86,6 +95,9 @@ class Model(Network):
     @property
     def _compiled(self) -> Objective:
         objective = self.__dict__.get("_objective")
+        if objective is None and "_waiting_compile" in self.__dict__:
+            raise RuntimeError(f"The model {self.name!r} does not know its input yet: call `model.build(input_shape)` "
+                               "first.")
         if objective is None:
             raise RuntimeError("You must compile your model before using it for training or testing. "
                                "Use `model.compile(optimizer, loss)`.")
@@ -198,9 +210,38 @@ class Model(Network):
 
     def _build_for(self, x: Any) -> None:
         """Build a model that waits for its first data."""
-        if not self.built:
-            shape = np.shape(x)
-            self.build((None, *shape[1:]))
+        if self.__dict__.get("inputs") is not None:
+            return
+        arrays = x if isinstance(x, (list, tuple)) and x and hasattr(x[0], "shape") else [x]
+        if isinstance(x, dict):
+            arrays = list(x.values())
+        shapes = [(None, *np.shape(array)[1:]) for array in arrays]
+        self.build(shapes[0] if len(shapes) == 1 else shapes)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make inputs of this shape (or these shapes), batch included, and call the model on them.
+
+        Only a model with a `call` of its own needs it, and only to be complete before it sees data.
+        """
+        if not self._is_subclassed or self.__dict__.get("inputs") is not None:
+            super().build(input_shape)
+            return
+        if input_shape is None:
+            raise ValueError(f"The model {self.name!r} does not know its input: call `build(input_shape)`, or feed "
+                             "data.")
+        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
+        inputs = [Input(batch_shape=tuple(shape)) for shape in shapes]
+        self.built = True
+        outputs = self(inputs if isinstance(input_shape, list) else inputs[0])
+        self.inputs, self.outputs = inputs, outputs if isinstance(outputs, list) else [outputs]
+        self._gives_list = isinstance(outputs, list)
+        self.input_names = [tensor._keras_history[0].name for tensor in inputs]
+        self.output_names = [f"output_{number}" for number in range(1, len(self.outputs) + 1)]
+        self._feed_inputs, self._feed_input_names = self.inputs, self.input_names
+        self._feed_input_shapes = [tensor._keras_shape for tensor in inputs]
+        waiting = self.__dict__.pop("_waiting_compile", None)
+        if waiting is not None:
+            self.compile(**waiting)
 
     def _standardize_user_data(self, x: Any, y: Any, sample_weight: Any = None, class_weight: Any = None
                                ) -> tuple[list, list, list]:
@@ -303,6 +344,7 @@ class Model(Network):
                 validation_data=validation_data, validation_steps=validation_steps, validation_freq=validation_freq,
                 class_weight=class_weight, max_queue_size=max_queue_size, workers=workers,
                 use_multiprocessing=use_multiprocessing, shuffle=shuffle, initial_epoch=initial_epoch)
+        self._build_for(x)
         batch_size = self._batch_size(batch_size)
         inputs, targets, weights = self._standardize_user_data(x, y, sample_weight, class_weight)
         validate, held_out = None, None
@@ -498,6 +540,8 @@ class Model(Network):
                       validation_freq: Any = 1, class_weight: Any = None, max_queue_size: int = 10, workers: int = 1,
                       use_multiprocessing: bool = False, shuffle: Any = True, initial_epoch: int = 0) -> Any:
         """Train on the batches of a generator or `Sequence`; see `fit`."""
+        if self.__dict__.get("inputs") is None and is_sequence(generator):
+            self._build_for(generator[0][0])
         self._compiled  # noqa: B018 - the error of a model that is not compiled comes before any data are read
         source = self._generator_source(generator, steps_per_epoch, max_queue_size, workers, "steps_per_epoch",
                                         bool(shuffle), class_weight, use_multiprocessing=use_multiprocessing)

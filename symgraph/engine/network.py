@@ -118,9 +118,15 @@ class Network(Layer):
         if inputs is not None or outputs is not None:
             self._init_graph(inputs, outputs)
 
+    @property
+    def _is_subclassed(self) -> bool:
+        """Whether the user wrote `call` instead of giving inputs and outputs."""
+        return not type(self).call.__module__.startswith("symgraph.engine.")
+
     def _track(self, value: Any) -> None:
-        # A network owns the layers of its graph; attributes add nothing to it.
-        if getattr(value, "_is_metric", False):
+        # A network owns the layers of its graph; attributes add nothing to it. A model with a `call` of its own has the
+        # layers that are its attributes.
+        if getattr(value, "_is_metric", False) or self._is_subclassed:
             super()._track(value)
 
     def _init_graph(self, inputs: Any, outputs: Any) -> None:
@@ -206,7 +212,8 @@ class Network(Layer):
         raise ValueError(f"No such layer: {name}. The model has: {', '.join(layer.name for layer in self.layers)}.")
 
     def _inner_entries(self) -> list[dict]:
-        return []  # `run_internal_graph` attributes them itself, call by call
+        # `run_internal_graph` attributes them itself, call by call.
+        return super()._inner_entries() if self._is_subclassed else []
 
     def _declared(self, trainable: bool) -> list:
         return _unique([weight for layer in self.layers for weight in layer._declared(trainable)])
@@ -262,6 +269,10 @@ class Network(Layer):
 
     def _gathered(self, kind: str) -> list:
         found: list = []
+        if self._is_subclassed:
+            inputs = self.__dict__.get("inputs")
+            ask = super().get_updates_for if kind == "updates" else super().get_losses_for
+            return ask(None) + (ask(inputs) if inputs else [])
         for layer in self.layers:
             ask = getattr(layer, f"get_{kind}_for")
             for node in self._nodes_of(layer):
@@ -374,6 +385,11 @@ class Network(Layer):
     # ------------------------------------------------------------------------------------------ configuration
     def get_config(self) -> dict:
         """The layers, their configurations and their connections."""
+        if self._is_subclassed:
+            raise NotImplementedError(
+                f"{type(self).__name__} computes its outputs in a `call` of its own, which no configuration can hold. "
+                "Define `get_config` and `from_config` in it, or save its weights alone."
+            )
         indices = {}
         for layer in self.layers:
             # The calls of a nested network count from 1: its number 0 is the network by itself.
@@ -423,6 +439,48 @@ class Network(Layer):
         import yaml
 
         return yaml.safe_dump(json.loads(self.to_json()), **kwargs)
+
+    # ------------------------------------------------------------------------------------------ files
+    def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
+        """Save the model: architecture, weights, how it was compiled and the optimizer's state; see `save_model`."""
+        from symgraph.engine.saving import save_model
+
+        save_model(self, filepath, overwrite, include_optimizer)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Save the weights, in HDF5 or (a name that ends in `.safetensors`) safetensors."""
+        from symgraph.engine.saving import save_weights
+
+        save_weights(self, filepath, overwrite)
+
+    def load_weights(self, filepath: Any, by_name: bool = False, skip_mismatch: bool = False, reshape: bool = False
+                     ) -> None:
+        """Load weights that `save_weights` or `save` wrote, of any version of Keras.
+
+        # Arguments
+            filepath: path, open file, or `h5py.File`.
+            by_name: load layers by their names, not by their order.
+            skip_mismatch: with `by_name`: leave out layers whose weights do not fit, with a warning.
+            reshape: reshape arrays of another shape and the same size.
+        """
+        from symgraph.engine.saving import load_weights
+
+        load_weights(self, filepath, by_name, skip_mismatch, reshape)
+
+    def __reduce__(self) -> tuple:
+        from symgraph.engine.pickling import revive, to_bytes
+
+        return revive, to_bytes(self)
+
+    def __copy__(self) -> Network:
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def __deepcopy__(self, memo: dict) -> Network:
+        from symgraph.engine.pickling import duplicate
+
+        return duplicate(self)
 
     def summary(self, line_length: int | None = None, positions: list | None = None, print_fn: Any = None) -> None:
         """Print a table of the layers, their output shapes and parameter counts.

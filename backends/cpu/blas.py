@@ -163,8 +163,7 @@ def provide(name: str) -> bool:
     return True
 
 
-# -------------------------------------------------------------------------------------------------- one thread
-# meanwhile
+# -------------------- one thread meanwhile
 
 
 def threads() -> int | None:
@@ -244,7 +243,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-# --------------------------------------------------------------------------------------------------------- checked mode
+# -------------------- checked mode
 
 
 def _matrix(pointer: Any, rows: int, columns: int, stride: int) -> np.ndarray:
@@ -320,7 +319,7 @@ def checked_functions() -> dict[str, Callable[..., None]]:
     }
 
 
-# ---------------------------------------------------------------------------------------------------------- native mode
+# -------------------- native mode
 
 
 def native_words() -> dict[str, Any]:

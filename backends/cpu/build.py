@@ -107,7 +107,7 @@ def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[An
         target.install_registry(builtin_registry)
         target.install_registry(mathimpl.registry)
         _state["registries"] = True
-    flags = compiler.Flags()
+    flags: Any = compiler.Flags()
     flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
     flags.error_model = "numpy"
     with global_compiler_lock:

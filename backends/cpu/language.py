@@ -149,7 +149,8 @@ def memory(address: int, size: int, dtype: str) -> np.ndarray:
     storage = STORAGE[dtype]
     if size <= 0:
         return np.empty(0, storage)
-    return np.frombuffer((ctypes.c_char * (size * storage.itemsize)).from_address(address), storage)
+    place: Any = (ctypes.c_char * (size * storage.itemsize)).from_address(address)
+    return np.frombuffer(place, storage)
 
 
 def _pointer_maker(dtype: str, kernel: str) -> Callable[[int, int], CheckedPointer]:

@@ -372,7 +372,7 @@ def external(name: str, arity: int) -> Any:
     return word(arity, name)(rule)
 
 
-_RULES = {
+_RULES: dict[str, tuple[int, Callable[..., Any]]] = {
     "load": (2, _load_rule),
     "load_float64": (2, _load_float64_rule),
     "shift": (2, _shift_rule),

@@ -81,6 +81,9 @@ def _base_key() -> bytes:
         "native_functions.py",
         "native_blas.py",
         "mathematics.py",
+        "formula.py",
+        "elementary.py",
+        "arithmetic.py",
         "symbols.py",
     ):
         digest.update((folder / file).read_bytes())
@@ -114,8 +117,7 @@ def _symbol(name: str, key: str) -> str:
     return f"symgraph_{re.sub(r'[^A-Za-z0-9_]', '_', name)[:40]}_{key[:16]}"
 
 
-# ---------------------------------------------------------------------------------------------------------- the
-# directory
+# -------------------- the directory
 
 
 def set_cache_directory(directory: str | os.PathLike[str] | None) -> None:
@@ -194,8 +196,7 @@ def cache_state() -> dict[str, Any]:
     }
 
 
-# ------------------------------------------------------------------------------------------------------------- the
-# entries
+# -------------------- the entries
 
 
 def _pack(symbol: str, wanted: list[str], code: bytes) -> bytes:
@@ -279,8 +280,7 @@ def sweep(directory: Path, older_than: float) -> int:
     return removed
 
 
-# ---------------------------------------------------------------------------------------------------------------
-# loading
+# -------------------- loading
 
 
 def _load(objects: list[tuple[str, str, list[str], bytes]]) -> list[int]:

@@ -71,7 +71,9 @@ def _address(function: Any) -> int:
 
 @functools.cache
 def _system_library() -> Any:
-    return ctypes.WinDLL("kernel32") if sys.platform == "win32" else ctypes.CDLL(None)
+    if sys.platform == "win32":
+        return ctypes.WinDLL("kernel32")
+    return ctypes.CDLL(None)
 
 
 @functools.cache

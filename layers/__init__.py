@@ -11,12 +11,37 @@ from typing import Any
 from symgraph.engine.input_layer import Input, InputLayer
 from symgraph.engine.input_spec import InputSpec
 from symgraph.engine.layer import Layer
-from symgraph.layers.advanced_activations import ELU, LeakyReLU, PReLU, ReLU, Softmax, ThresholdedReLU
+from symgraph.layers.advanced_activations import (
+    ELU,
+    LeakyReLU,
+    PReLU,
+    ReLU,
+    Softmax,
+    ThresholdedReLU,
+)
 from symgraph.layers.convolutional import (
+    Conv1D,
     Conv2D,
+    Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
+    Cropping1D,
     Cropping2D,
+    Cropping3D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+    UpSampling1D,
     UpSampling2D,
+    UpSampling3D,
+    ZeroPadding1D,
     ZeroPadding2D,
+    ZeroPadding3D,
+)
+from symgraph.layers.convolutional_recurrent import (
+    ConvLSTM2D,
+    ConvLSTM2DCell,
+    ConvRNN2D,
 )
 from symgraph.layers.core import (
     Activation,
@@ -29,12 +54,26 @@ from symgraph.layers.core import (
     Permute,
     RepeatVector,
     Reshape,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
 )
-from symgraph.layers.embeddings import Embedding
+from symgraph.layers.cudnn_recurrent import (
+    CuDNNGRU,
+    CuDNNLSTM,
+)
+from symgraph.layers.embeddings import (
+    Embedding,
+)
+from symgraph.layers.local import (
+    LocallyConnected1D,
+    LocallyConnected2D,
+)
 from symgraph.layers.merge import (
     Add,
     Average,
     Concatenate,
+    Dot,
     Maximum,
     Minimum,
     Multiply,
@@ -42,18 +81,33 @@ from symgraph.layers.merge import (
     add,
     average,
     concatenate,
+    dot,
     maximum,
     minimum,
     multiply,
     subtract,
 )
-from symgraph.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
-from symgraph.layers.normalization import BatchNormalization
+from symgraph.layers.noise import (
+    AlphaDropout,
+    GaussianDropout,
+    GaussianNoise,
+)
+from symgraph.layers.normalization import (
+    BatchNormalization,
+)
 from symgraph.layers.pooling import (
+    AveragePooling1D,
     AveragePooling2D,
+    AveragePooling3D,
+    GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
     GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+    MaxPooling1D,
     MaxPooling2D,
+    MaxPooling3D,
 )
 from symgraph.layers.recurrent import (
     GRU,
@@ -65,17 +119,51 @@ from symgraph.layers.recurrent import (
     SimpleRNNCell,
     StackedRNNCells,
 )
-from symgraph.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
+from symgraph.layers.wrappers import (
+    Bidirectional,
+    TimeDistributed,
+    Wrapper,
+)
 
 # The other names that Keras gives some layers.
+Convolution1D = Conv1D
 Convolution2D = Conv2D
+Convolution3D = Conv3D
+SeparableConvolution1D = SeparableConv1D
+SeparableConvolution2D = SeparableConv2D
+Convolution2DTranspose = Deconvolution2D = Deconv2D = Conv2DTranspose
+Convolution3DTranspose = Deconvolution3D = Deconv3D = Conv3DTranspose
+MaxPool1D = MaxPooling1D
 MaxPool2D = MaxPooling2D
+MaxPool3D = MaxPooling3D
+AvgPool1D = AveragePooling1D
 AvgPool2D = AveragePooling2D
+AvgPool3D = AveragePooling3D
+GlobalMaxPool1D = GlobalMaxPooling1D
 GlobalMaxPool2D = GlobalMaxPooling2D
+GlobalMaxPool3D = GlobalMaxPooling3D
+GlobalAvgPool1D = GlobalAveragePooling1D
 GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D
 
-__all__ = sorted(name for name in globals() if not name.startswith("_") and name not in ("Any", "Mapping"))
-__all__ += ["deserialize", "serialize"]
+__all__ = [
+    "Activation", "ActivityRegularization", "Add", "AlphaDropout", "Average", "AveragePooling1D", "AveragePooling2D",
+    "AveragePooling3D", "AvgPool1D", "AvgPool2D", "AvgPool3D", "BatchNormalization", "Bidirectional", "Concatenate",
+    "Conv1D", "Conv2D", "Conv2DTranspose", "Conv3D", "Conv3DTranspose", "ConvLSTM2D", "ConvLSTM2DCell", "ConvRNN2D",
+    "Convolution1D", "Convolution2D", "Convolution2DTranspose", "Convolution3D", "Convolution3DTranspose",
+    "Cropping1D", "Cropping2D", "Cropping3D", "CuDNNGRU", "CuDNNLSTM", "Deconv2D", "Deconv3D", "Deconvolution2D",
+    "Deconvolution3D", "Dense", "DepthwiseConv2D", "Dot", "Dropout", "ELU", "Embedding", "Flatten", "GRU", "GRUCell",
+    "GaussianDropout", "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D",
+    "GlobalAvgPool1D", "GlobalAvgPool2D", "GlobalAvgPool3D", "GlobalMaxPool1D", "GlobalMaxPool2D", "GlobalMaxPool3D",
+    "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "Input", "InputLayer", "InputSpec", "LSTM",
+    "LSTMCell", "Lambda", "Layer", "LeakyReLU", "LocallyConnected1D", "LocallyConnected2D", "Masking", "MaxPool1D",
+    "MaxPool2D", "MaxPool3D", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D", "Maximum", "Minimum", "Multiply",
+    "PReLU", "Permute", "RNN", "ReLU", "RepeatVector", "Reshape", "SeparableConv1D", "SeparableConv2D",
+    "SeparableConvolution1D", "SeparableConvolution2D", "SimpleRNN", "SimpleRNNCell", "Softmax", "SpatialDropout1D",
+    "SpatialDropout2D", "SpatialDropout3D", "StackedRNNCells", "Subtract", "ThresholdedReLU", "TimeDistributed",
+    "UpSampling1D", "UpSampling2D", "UpSampling3D", "Wrapper", "ZeroPadding1D", "ZeroPadding2D", "ZeroPadding3D",
+    "add", "average", "concatenate", "deserialize", "dot", "maximum", "minimum", "multiply", "serialize", "subtract",
+]
 
 
 def _known() -> dict[str, Any]:

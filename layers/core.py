@@ -15,7 +15,7 @@ from symgraph.utils.generic_utils import code_policy, func_dump, func_load, get_
 
 __all__ = [
     "Activation", "ActivityRegularization", "Dense", "Dropout", "Flatten", "Lambda", "Masking", "Permute",
-    "RepeatVector", "Reshape",
+    "RepeatVector", "Reshape", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D",
 ]
 
 
@@ -83,6 +83,70 @@ class Dropout(Layer):
 
     def get_config(self):
         return {**super().get_config(), "rate": self.rate, "noise_shape": self.noise_shape, "seed": self.seed}
+
+
+class _SpatialDropout(Dropout):
+    """Common part of the dropouts of whole channels."""
+
+    rank: int
+    data_format: str | None = "channels_last"
+
+    def __init__(self, rate: float, data_format: str | None = None, **kwargs: Any):
+        super().__init__(rate, **kwargs)
+        if self.rank > 1:
+            self.data_format = normalize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def _get_noise_shape(self, inputs: Any) -> Any:
+        batch = K.int_shape(inputs)[0]
+        batch = K.shape(inputs)[0] if batch is None else batch
+        if self.data_format == "channels_first":
+            return (batch, K.int_shape(inputs)[1], *(1,) * self.rank)
+        return (batch, *(1,) * self.rank, K.int_shape(inputs)[-1])
+
+
+class SpatialDropout1D(_SpatialDropout):
+    """Dropout of whole channels of sequences: a channel is dropped at all steps or at none (Tompson et al. 2015).
+
+    # Arguments
+        rate: part of the channels that is dropped.
+
+    # Input
+        (batch, steps, channels)
+    """
+
+    rank = 1
+
+    def __init__(self, rate: float, **kwargs: Any):
+        super().__init__(rate, None, **kwargs)
+
+
+class SpatialDropout2D(_SpatialDropout):
+    """Dropout of whole channels of images.
+
+    # Arguments
+        rate: part of the channels that is dropped.
+        data_format: 'channels_last' or 'channels_first'; default: the configured layout.
+    """
+
+    rank = 2
+
+    def get_config(self):
+        return {**super().get_config(), "data_format": self.data_format}
+
+
+class SpatialDropout3D(_SpatialDropout):
+    """Dropout of whole channels of volumes.
+
+    # Arguments
+        rate: part of the channels that is dropped.
+        data_format: 'channels_last' or 'channels_first'; default: the configured layout.
+    """
+
+    rank = 3
+
+    def get_config(self):
+        return {**super().get_config(), "data_format": self.data_format}
 
 
 class Activation(Layer):

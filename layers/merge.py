@@ -8,8 +8,8 @@ from symgraph import backend as K
 from symgraph.engine.layer import Layer
 
 __all__ = [
-    "Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract", "add", "average", "concatenate",
-    "maximum", "minimum", "multiply", "subtract",
+    "Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract", "add", "average",
+    "concatenate", "dot", "maximum", "minimum", "multiply", "subtract",
 ]
 
 
@@ -172,6 +172,65 @@ class Concatenate(_Merge):
 
     def get_config(self):
         return {**super().get_config(), "axis": self.axis}
+
+
+class Dot(_Merge):
+    """The products of the samples of two tensors, summed over an axis of each.
+
+    # Arguments
+        axes: the axis to sum over, or one for each input.
+        normalize: whether both are divided by their length along the axis before: the result then is the cosine of the
+            angle between them.
+
+    # Output
+        (batch, rest of the first, rest of the second); (batch, 1) for two vectors.
+    """
+
+    def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        whole = hasattr(axes, "__index__")
+        if not whole and (not isinstance(axes, (list, tuple)) or len(axes) != 2
+                          or not all(hasattr(axis, "__index__") for axis in axes)):
+            raise TypeError(f"Dot: `axes` must be an integer or two integers, got {axes!r}.")
+        self.axes = int(axes) if whole else tuple(int(axis) for axis in axes)
+        self.normalize = normalize
+
+    def _positive(self, shapes: list) -> list[int]:
+        axes = [self.axes] * 2 if isinstance(self.axes, int) else list(self.axes)
+        for axis, shape in zip(axes, shapes):
+            if not -len(shape) <= axis < len(shape) or axis % len(shape) == 0:
+                raise ValueError(f"Dot {self.name!r}: cannot sum over axis {axis} of an input of shape {tuple(shape)} (axis 0 "
+                                 "is the batch).")
+        return [axis % len(shape) for axis, shape in zip(axes, shapes)]
+
+    def build(self, input_shape):
+        _check_list(self, input_shape)
+        if len(input_shape) != 2:
+            raise ValueError(f"A `Dot` layer should be called on exactly 2 inputs, got {len(input_shape)}.")
+        first, second = self._positive(input_shape)
+        sizes = (input_shape[0][first], input_shape[1][second])
+        if None not in sizes and sizes[0] != sizes[1]:
+            raise ValueError(f"Dimension incompatibility: {sizes[0]} != {sizes[1]}. Layer shapes: {input_shape[0]}, "
+                             f"{input_shape[1]}. Chosen axes: {first}, {second}.")
+        self.built = True
+
+    def call(self, inputs):
+        _check_list(self, inputs)
+        axes = self._positive([K.int_shape(tensor) for tensor in inputs])
+        if self.normalize:
+            inputs = [K.l2_normalize(tensor, axis=axis) for tensor, axis in zip(inputs, axes)]
+        return K.batch_dot(inputs[0], inputs[1], axes)
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+    def get_config(self):
+        return {**super().get_config(), "axes": self.axes, "normalize": self.normalize}
+
+
+def dot(inputs: list, axes: Any, normalize: bool = False, **kwargs: Any) -> Any:
+    """The products of two tensors, summed over axes; arguments go to `Dot`."""
+    return Dot(axes=axes, normalize=normalize, **kwargs)(inputs)
 
 
 def add(inputs: list, **kwargs: Any) -> Any:

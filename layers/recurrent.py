@@ -63,7 +63,7 @@ class _RNNOfCell(RNN):
 
     @classmethod
     def from_config(cls, config):
-        config = dict(config)
+        config = {config}
         if config.get("implementation") == 0:
             config["implementation"] = 1
         # Written by tf.keras; they change nothing here.
@@ -102,14 +102,14 @@ class SimpleRNN(_RNNOfCell):
                  go_backwards: bool = False, stateful: bool = False, unroll: bool = False, **kwargs: Any):
         kwargs.pop("implementation", None)  # a SimpleRNN has one gate: there is nothing to choose
         self._set_up(
-            dict(units=units, activation=activation, use_bias=use_bias, kernel_initializer=kernel_initializer,
-                 recurrent_initializer=recurrent_initializer, bias_initializer=bias_initializer,
-                 kernel_regularizer=kernel_regularizer, recurrent_regularizer=recurrent_regularizer,
-                 bias_regularizer=bias_regularizer, kernel_constraint=kernel_constraint,
-                 recurrent_constraint=recurrent_constraint, bias_constraint=bias_constraint, dropout=dropout,
-                 recurrent_dropout=recurrent_dropout),
-            dict(return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
-                 stateful=stateful, unroll=unroll),
+            {"units": units, "activation": activation, "use_bias": use_bias, "kernel_initializer": kernel_initializer,
+                 "recurrent_initializer": recurrent_initializer, "bias_initializer": bias_initializer,
+                 "kernel_regularizer": kernel_regularizer, "recurrent_regularizer": recurrent_regularizer,
+                 "bias_regularizer": bias_regularizer, "kernel_constraint": kernel_constraint,
+                 "recurrent_constraint": recurrent_constraint, "bias_constraint": bias_constraint, "dropout": dropout,
+                 "recurrent_dropout": recurrent_dropout},
+            {"return_sequences": return_sequences, "return_state": return_state, "go_backwards": go_backwards,
+                 "stateful": stateful, "unroll": unroll},
             activity_regularizer, kwargs)
 
 
@@ -157,15 +157,15 @@ class GRU(_RNNOfCell):
                  go_backwards: bool = False, stateful: bool = False, unroll: bool = False, reset_after: bool = False,
                  **kwargs: Any):
         self._set_up(
-            dict(units=units, activation=activation, recurrent_activation=recurrent_activation, use_bias=use_bias,
-                 kernel_initializer=kernel_initializer, recurrent_initializer=recurrent_initializer,
-                 bias_initializer=bias_initializer, kernel_regularizer=kernel_regularizer,
-                 recurrent_regularizer=recurrent_regularizer, bias_regularizer=bias_regularizer,
-                 kernel_constraint=kernel_constraint, recurrent_constraint=recurrent_constraint,
-                 bias_constraint=bias_constraint, dropout=dropout, recurrent_dropout=recurrent_dropout,
-                 implementation=implementation, reset_after=reset_after),
-            dict(return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
-                 stateful=stateful, unroll=unroll),
+            {"units": units, "activation": activation, "recurrent_activation": recurrent_activation, "use_bias": use_bias,
+                 "kernel_initializer": kernel_initializer, "recurrent_initializer": recurrent_initializer,
+                 "bias_initializer": bias_initializer, "kernel_regularizer": kernel_regularizer,
+                 "recurrent_regularizer": recurrent_regularizer, "bias_regularizer": bias_regularizer,
+                 "kernel_constraint": kernel_constraint, "recurrent_constraint": recurrent_constraint,
+                 "bias_constraint": bias_constraint, "dropout": dropout, "recurrent_dropout": recurrent_dropout,
+                 "implementation": implementation, "reset_after": reset_after},
+            {"return_sequences": return_sequences, "return_state": return_state, "go_backwards": go_backwards,
+                 "stateful": stateful, "unroll": unroll},
             activity_regularizer, kwargs)
 
 
@@ -213,13 +213,13 @@ class LSTM(_RNNOfCell):
                  return_state: bool = False, go_backwards: bool = False, stateful: bool = False, unroll: bool = False,
                  **kwargs: Any):
         self._set_up(
-            dict(units=units, activation=activation, recurrent_activation=recurrent_activation, use_bias=use_bias,
-                 kernel_initializer=kernel_initializer, recurrent_initializer=recurrent_initializer,
-                 bias_initializer=bias_initializer, unit_forget_bias=unit_forget_bias,
-                 kernel_regularizer=kernel_regularizer, recurrent_regularizer=recurrent_regularizer,
-                 bias_regularizer=bias_regularizer, kernel_constraint=kernel_constraint,
-                 recurrent_constraint=recurrent_constraint, bias_constraint=bias_constraint, dropout=dropout,
-                 recurrent_dropout=recurrent_dropout, implementation=implementation),
-            dict(return_sequences=return_sequences, return_state=return_state, go_backwards=go_backwards,
-                 stateful=stateful, unroll=unroll),
+            {"units": units, "activation": activation, "recurrent_activation": recurrent_activation, "use_bias": use_bias,
+                 "kernel_initializer": kernel_initializer, "recurrent_initializer": recurrent_initializer,
+                 "bias_initializer": bias_initializer, "unit_forget_bias": unit_forget_bias,
+                 "kernel_regularizer": kernel_regularizer, "recurrent_regularizer": recurrent_regularizer,
+                 "bias_regularizer": bias_regularizer, "kernel_constraint": kernel_constraint,
+                 "recurrent_constraint": recurrent_constraint, "bias_constraint": bias_constraint, "dropout": dropout,
+                 "recurrent_dropout": recurrent_dropout, "implementation": implementation},
+            {"return_sequences": return_sequences, "return_state": return_state, "go_backwards": go_backwards,
+                 "stateful": stateful, "unroll": unroll},
             activity_regularizer, kwargs)

@@ -51,6 +51,22 @@ class Wrapper(Layer):
         return cls(layer, **config)
 
 
+def fold_time(tensor: Any) -> Any:
+    """(batch, time, ...) as (batch * time, ...)."""
+    return K.reshape(tensor, (-1, *_sizes(tensor)[2:]))
+
+
+def unfold_time(tensor: Any, like: Any) -> Any:
+    """(batch * time, ...) as (batch, time, ...), with the batch and time of another tensor."""
+    return K.reshape(tensor, (*_sizes(like)[:2], *_sizes(tensor)[1:]))
+
+
+def _sizes(tensor: Any) -> list:
+    """The sizes of a tensor: numbers, and tensors where only the run knows."""
+    known, symbolic = K.int_shape(tensor), K.shape(tensor)
+    return [symbolic[axis] if size is None else size for axis, size in enumerate(known)]
+
+
 class TimeDistributed(Wrapper):
     """Applies a layer (or model) to each time step.
 
@@ -94,56 +110,36 @@ class TimeDistributed(Wrapper):
             return [(*input_shape[:2], *shape[1:]) for shape in inner]
         return (*input_shape[:2], *inner[1:])
 
-    def _fold(self, tensor: Any) -> Any:
-        """(batch, time, ...) as (batch * time, ...)."""
-        sizes = K.shape(tensor)
-        known = K.int_shape(tensor)
-        rest = [size if size is not None else sizes[axis] for axis, size in enumerate(known)][2:]
-        return K.reshape(tensor, (-1 if None not in rest and _whole(rest) else sizes[0] * sizes[1], *rest))
-
-    @staticmethod
-    def _unfold(tensor: Any, like: Any) -> Any:
-        """(batch * time, ...) as (batch, time, ...), with the batch and time of another tensor."""
-        sizes, known = K.shape(like), K.int_shape(like)
-        own, own_known = K.shape(tensor), K.int_shape(tensor)
-        first = [known[axis] if known[axis] is not None else sizes[axis] for axis in (0, 1)]
-        rest = [size if size is not None else own[axis] for axis, size in enumerate(own_known)][1:]
-        return K.reshape(tensor, (*first, *rest))
-
     def call(self, inputs, training=None, mask=None):
         arguments: dict[str, Any] = {}
         if training is not None and has_arg(self.layer.call, "training"):
             arguments["training"] = training
-        inner = self._fold(inputs)
-        inner_mask = None if mask is None else self._fold(mask)
+        inner = fold_time(inputs)
+        inner_mask = None if mask is None else fold_time(mask)
         if inner_mask is not None and has_arg(self.layer.call, "mask"):
             arguments["mask"] = inner_mask
         output = self.layer.call(inner, **arguments)
         self._inner = {id(inputs): (inputs, inner)}
         if isinstance(output, (list, tuple)):
-            return [self._unfold(one, inputs) for one in output]
-        return self._unfold(output, inputs)
+            return [unfold_time(one, inputs) for one in output]
+        return unfold_time(output, inputs)
 
     def compute_mask(self, inputs, mask=None):
         """The masks of the inner layer, step by step; a step that was masked stays masked where it gives none."""
-        _, inner = self._inner.get(id(inputs)) or (inputs, self._fold(inputs))
-        inner_mask = None if mask is None else self._fold(mask)
+        _, inner = self._inner.get(id(inputs)) or (inputs, fold_time(inputs))
+        inner_mask = None if mask is None else fold_time(mask)
         # A layer that knows nothing of masks is not asked: it sees single steps, the mask is about whole ones.
         knows = self.layer.supports_masking or type(self.layer).compute_mask is not Layer.compute_mask
         output = self.layer.compute_mask(inner, inner_mask) if knows else None
         if isinstance(output, list):
-            return [None if one is None else self._unfold(one, inputs) for one in output]
+            return [None if one is None else unfold_time(one, inputs) for one in output]
         if output is not None:
-            return self._unfold(output, inputs)
+            return unfold_time(output, inputs)
         if mask is None:
             return None
         for _ in range(2, K.ndim(mask)):
             mask = K.any(mask, axis=-1)
         return mask
-
-
-def _whole(sizes: list) -> bool:
-    return all(isinstance(size, int) and size > 0 for size in sizes)
 
 
 class Bidirectional(Wrapper):

@@ -89,7 +89,8 @@ class NumpyMachine:
 
     def rounded(self, direction: str, x: Any) -> Any:
         """The float ``x`` as a whole number: ``floor``, ``ceil``, ``trunc`` (towards zero) or ``roundeven``."""
-        return {"floor": np.floor, "ceil": np.ceil, "trunc": np.trunc, "roundeven": np.round}[direction](x)
+        operations: dict[str, Any] = {"floor": np.floor, "ceil": np.ceil, "trunc": np.trunc, "roundeven": np.round}
+        return operations[direction](x)
 
     def greater(self, a: Any, b: Any) -> Any:
         """The greater of two numbers; NaN if one is NaN."""

@@ -61,7 +61,7 @@ def sum_op(node, grad):
     return (broadcast_to(_restore(node, grad), x.shape),)
 
 
-@define("prod", kind="reduction", infer=_infer(NUMERIC), reads=("x", "output"))
+@define("prod", kind="reduction", infer=_infer(NUMERIC), reads=("x",))
 def prod_op(node, grad):
     """The product of the others, also where factors are 0: products before and after each place."""
     (x,) = node.inputs

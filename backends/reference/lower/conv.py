@@ -54,7 +54,7 @@ def conv(attrs, x, kernel):
         for place, there in places(window, counts, attrs["strides"], attrs["dilation"]):
             weights = _in_groups(kernel[place], groups)
             result += np.einsum("...gc,cgo->...go", _in_groups(source[there], groups), weights, optimize=True)
-    return result.reshape(*result.shape[:-2], -1).astype(dtype)
+    return result.reshape(*result.shape[:-2], kernel.shape[-1]).astype(dtype)
 
 
 @register("conv_input_gradient")

@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "activations", "autodiff", "backend", "backends", "callbacks", "compiler", "config", "constraints", "engine",
-    "graph", "initializers", "layers", "losses", "metrics", "models", "ops", "optimizers", "regularizers", "runtime",
+    "graph", "initializers", "keras1", "layers", "losses", "metrics", "models", "ops", "optimizers", "regularizers", "runtime",
     "utils",
 )  # fmt: skip
 
@@ -23,9 +23,11 @@ _NAMES = {
     "Model": "symgraph.models",
     "Sequential": "symgraph.models",
     "explain": "symgraph.runtime.explain",
+    "install_as_keras": "symgraph.install",
+    "uninstall": "symgraph.install",
 }
 
-__all__ = ["Input", "Model", "Sequential", "__version__", "explain", *_MODULES]
+__all__ = ["Input", "Model", "Sequential", "__version__", "explain", "install_as_keras", "uninstall", *_MODULES]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,60 @@
+"""The callbacks of Keras 1: its arguments, and the names it gives the parameters of training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symgraph import callbacks as new_callbacks
+from symgraph.keras1 import _signatures
+
+_NAMES = [name for name, entry in _signatures.TABLE["keras.callbacks"].items() if entry.kind == "class"]
+__all__ = []
+
+
+def _old_parameters(params: dict) -> dict:
+    return {**params, "nb_epoch": params.get("epochs"), "nb_sample": params.get("samples")}
+
+
+class Callback(new_callbacks.Callback):
+    """Base of callbacks; `self.params` also has `nb_epoch` and `nb_sample`."""
+
+    __module__ = "symgraph.keras1.callbacks"
+
+    def set_params(self, params):
+        super().set_params(_old_parameters(params))
+
+    def _set_params(self, params):
+        self.set_params(params)
+
+    def _set_model(self, model):
+        self.set_model(model)
+
+
+def _make(name: str) -> Any:
+    native = getattr(new_callbacks, name, None)
+    if native is None or name == "Callback":
+        return None
+    entry = _signatures.entry("keras.callbacks", name)
+    if not issubclass(native, new_callbacks.Callback) or entry is None or entry.arguments is None:
+        return native
+    old = _signatures.of("keras.callbacks", name)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+        bound = old.bind(*args, **kwargs)
+        bound.apply_defaults()
+        words = dict(bound.arguments)
+        words.update(words.pop("kwargs", {}))
+        if name == "ReduceLROnPlateau":
+            words["min_delta"] = words.pop("epsilon")
+        native.__init__(self, **words)
+
+    __init__.__signature__ = _signatures.with_self(old)  # type: ignore[attr-defined]
+    return type(name, (Callback, native), {"__init__": __init__, "__doc__": native.__doc__,
+                                           "__module__": "symgraph.keras1.callbacks"})
+
+
+for _name in _NAMES:
+    _made = Callback if _name == "Callback" else _make(_name)
+    if _made is not None:
+        globals()[_name] = _made
+        __all__.append(_name)

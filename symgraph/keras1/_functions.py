@@ -1,0 +1,175 @@
+"""Functions around layers that only Keras 1 has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from symgraph import backend as K
+
+__all__ = ["FUNCTIONS"]
+
+
+def time_distributed_dense(x, w, b=None, dropout=None, input_dim=None, output_dim=None, timesteps=None):
+    """`x . w + b` at each step of a (samples, steps, features) tensor, with one dropout mask for all steps."""
+    if dropout is not None and 0.0 < dropout < 1.0:
+        ones = K.ones_like(x[:, :1, :])
+        x = x * K.in_train_phase(K.dropout(ones, dropout), ones)
+    y = K.dot(x, w)
+    return y if b is None else y + b
+
+
+def get_source_inputs(tensor, layer=None, node_index=None):
+    """The input tensors that a tensor is computed from."""
+    history = getattr(tensor, "_keras_history", None)
+    if history is None:
+        return tensor
+    if layer is None or node_index:
+        layer, node_index, _ = history
+    if not layer._inbound_nodes:
+        return [tensor]
+    node = layer._inbound_nodes[node_index]
+    if not node.inbound_layers:
+        return node.input_tensors
+    found: list[Any] = []
+    for position in range(len(node.inbound_layers)):
+        for one in get_source_inputs(node.input_tensors[position], node.inbound_layers[position],
+                                     node.node_indices[position]):
+            if not any(one is known for known in found):
+                found.append(one)
+    return found
+
+
+def to_list(x):
+    """`x` itself if it is a list, else a list of one."""
+    return x if isinstance(x, list) else [x]
+
+
+def probas_to_classes(y_pred):
+    """Class numbers of probabilities: the largest, or for a single output whether it is above one half."""
+    if len(y_pred.shape) > 1 and y_pred.shape[1] > 1:
+        return np.argmax(y_pred, axis=1)
+    return np.array([1 if p > 0.5 else 0 for p in y_pred])
+
+
+def categorical_probas_to_classes(p):
+    """The largest class of each row."""
+    return np.argmax(p, axis=1)
+
+
+def binary_logloss(p, y):
+    """Mean crossentropy of yes/no labels."""
+    p, y = np.clip(np.asarray(p, float), 1e-15, 1 - 1e-15), np.asarray(y)
+    return -np.sum(y * np.log(p) + (1 - y) * np.log(1 - p)) / len(y)
+
+
+def multiclass_logloss(P, Y):
+    """Mean of minus the logarithm of the probability of the right class; `Y` holds class numbers or one-hot rows."""
+    P, Y = np.asarray(P, float), np.asarray(Y)
+    right = Y if Y.ndim == 1 else Y.argmax(axis=1)
+    return float(np.mean([-np.log(p[c]) for p, c in zip(P, right)]))
+
+
+def accuracy(p, y):
+    """The share of equal entries."""
+    return np.mean([a == b for a, b in zip(p, y)])
+
+
+def normalize(a, axis=-1, order=2):
+    """`a` over its norm along an axis; rows of zeros stay."""
+    norm = np.atleast_1d(np.linalg.norm(a, order, axis))
+    norm[norm == 0] = 1
+    return a / np.expand_dims(norm, axis)
+
+
+def to_categorical(y, nb_classes=None):
+    """One-hot rows for class numbers."""
+    y = np.array(y, dtype="int").ravel()
+    nb_classes = nb_classes or int(np.max(y)) + 1
+    result = np.zeros((y.shape[0], nb_classes))
+    result[np.arange(y.shape[0]), y] = 1
+    return result
+
+
+def convert_kernel(kernel, dim_ordering="default"):
+    """A kernel of the Theano library for the TensorFlow one and back: rotated by 180 degrees.
+
+    # Raises
+        ValueError: an unknown ordering, or a kernel that is not of 2-D or 3-D convolution.
+    """
+    ordering = K.image_dim_ordering() if dim_ordering == "default" else dim_ordering
+    if ordering not in {"th", "tf"} or kernel.ndim not in {4, 5}:
+        raise ValueError(f"convert_kernel: invalid kernel of shape {kernel.shape} or dim_ordering {dim_ordering!r}")
+    window = range(2, kernel.ndim) if ordering == "th" else range(kernel.ndim - 2)
+    turned = tuple(slice(None, None, -1) if axis in window else slice(None) for axis in range(kernel.ndim))
+    return np.copy(kernel[turned])
+
+
+def conv_output_length(input_length, filter_size, border_mode, stride, dilation=1):
+    """The length of the output of a convolution."""
+    if input_length is None:
+        return None
+    assert border_mode in {"same", "valid"}, f"expected 'same' or 'valid', got {border_mode!r}"
+    dilated = filter_size + (filter_size - 1) * (dilation - 1)
+    length = input_length if border_mode == "same" else input_length - dilated + 1
+    return (length + stride - 1) // stride
+
+
+def conv_input_length(output_length, filter_size, border_mode, stride):
+    """The length of the shortest input that gives this length."""
+    if output_length is None:
+        return None
+    assert border_mode in {"same", "valid"}, f"expected 'same' or 'valid', got {border_mode!r}"
+    pad = filter_size // 2 if border_mode == "same" else 0
+    return (output_length - 1) * stride - 2 * pad + filter_size
+
+
+def convert_all_kernels_in_model(model):
+    """Rotate the kernels of all convolutions of a model, see `convert_kernel`."""
+    for layer in model.layers:
+        if type(layer).__name__ in {"Convolution1D", "Convolution2D", "Convolution3D", "AtrousConvolution2D",
+                                    "Deconvolution2D"}:
+            kernel, *rest = layer.get_weights()
+            ordering = getattr(layer, "dim_ordering", "tf")
+            layer.set_weights([convert_kernel(kernel, ordering), *rest])
+        elif hasattr(layer, "layers"):
+            convert_all_kernels_in_model(layer)
+
+
+def get_from_module(identifier, module_params, module_name, instantiate=False, kwargs=None):
+    """The object of a name, or of `{'name': ..., arguments}`, in a table.
+
+    # Raises
+        Exception: an unknown name.
+    """
+    arguments = dict(kwargs or {})
+    name = identifier
+    if isinstance(identifier, dict):
+        arguments, name = dict(identifier), identifier["name"]
+        del arguments["name"]
+        instantiate = True
+    if not isinstance(name, str):
+        return identifier
+    if not module_params.get(name):
+        raise Exception(f"Invalid {module_name}: {name}")
+    return module_params[name](**arguments) if instantiate else module_params[name]
+
+
+def make_tuple(*args):
+    """The arguments as a tuple."""
+    return args
+
+
+def display_table(rows, positions):
+    """Print rows of text with columns that end at the given positions."""
+    for row in rows:
+        line = ""
+        for text, end in zip(row, positions):
+            line = (line + str(text))[:end]
+            line += " " * (end - len(line))
+        print(line)
+
+
+FUNCTIONS = {name: value for name, value in list(globals().items())
+             if callable(value) and getattr(value, "__module__", "") == __name__ and not name.startswith("_")}

@@ -1,0 +1,266 @@
+"""`Model` and `Sequential` as Keras 1 has them: its arguments and defaults, its losses and its order of weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symgraph import backend as K
+from symgraph import models as new_models
+from symgraph.engine.model import Model as NewModel
+from symgraph.engine.objective import Objective, _masked
+from symgraph.engine.sequential import Sequential as NewSequential
+from symgraph.keras1 import _losses, _optimizers
+from symgraph.losses import Loss
+from symgraph.utils.losses_utils import align_weights
+
+__all__ = ["Model", "Sequential", "known_layers", "layer_from_config", "load_model", "model_from_config",
+           "model_from_json", "model_from_yaml", "save_model"]
+
+
+def known_layers() -> dict[str, Any]:
+    """Every Keras-1 class that a configuration may name."""
+    from symgraph import keras1
+
+    return {**keras1.layer_classes(), "Model": Model, "Sequential": Sequential, "Container": Model}
+
+
+class OldObjective(Objective):
+    """The loss of Keras 1: a weighted mean that divides by the share of the weights that are not zero."""
+
+    def _loss_of(self, output: Any, weights: Any) -> Any:
+        loss = output.loss
+        values = loss.call(output.target, output.output) if isinstance(loss, Loss) else loss(output.target, output.output)
+        if output.mask is not None and K.ndim(values) > 1:
+            mask = K.cast(output.mask, K.dtype(values))
+            values = values * align_weights(values, mask)
+            values = values / K.mean(mask)
+        if weights is not None:
+            while K.ndim(values) > K.ndim(weights):
+                values = K.mean(values, axis=-1)
+            values = values * _masked(weights, None, K.dtype(values))
+            values = values / K.mean(K.cast(K.not_equal(weights, 0.0), K.dtype(values)))
+        return K.mean(values) if K.ndim(values) else values
+
+
+class _OldModel:
+    """What Keras-1 models do otherwise; stands before a model class of this package."""
+
+    _objective_class = OldObjective
+    _testing = False
+
+    # ------------------------------------------------------------------------------------------ training graph
+    def compile(self, optimizer, loss, metrics=[], loss_weights=None, sample_weight_mode=None, **kwargs):  # noqa: B006
+        """Set what training minimises and how; see `symgraph.models.Model.compile`."""
+        super().compile(_optimizers.get(optimizer), _old_losses(loss), _old_metrics(metrics), loss_weights,
+                        sample_weight_mode, **kwargs)
+
+    @property
+    def losses(self):
+        """The penalties; while a function for testing is made, none: Keras 1 has them in training only."""
+        return [] if self._testing else super().losses
+
+    def _make_function(self, mode: str, weighted: tuple = ()) -> Any:
+        if mode != "test":
+            return super()._make_function(mode, weighted)
+        objective = self._compiled
+        graphs, objective._graphs = objective._graphs, {}
+        self._testing = True
+        try:
+            return super()._make_function(mode, weighted)
+        finally:
+            self._testing = False
+            objective._graphs = graphs
+
+    def _optimizer_steps(self, total: Any, params: list) -> list:
+        constraints = {p: p.constraint for p in params if getattr(p, "constraint", None) is not None}
+        if isinstance(self.optimizer, _optimizers.Optimizer):
+            return self.optimizer.get_updates(params, constraints, total)
+        return super()._optimizer_steps(total, params)
+
+    # ------------------------------------------------------------------------------------------ loops
+    def fit(self, x, y, batch_size=32, nb_epoch=10, verbose=1, callbacks=[], validation_split=0.0,  # noqa: B006
+            validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0, **kwargs):
+        """Train for a number of epochs (10, where nothing is said)."""
+        return super().fit(x, y, batch_size=batch_size, epochs=kwargs.pop("epochs", nb_epoch), verbose=verbose,
+                           callbacks=callbacks, validation_split=validation_split, validation_data=validation_data,
+                           shuffle=shuffle, class_weight=class_weight, sample_weight=sample_weight,
+                           initial_epoch=initial_epoch, **kwargs)
+
+    def evaluate(self, x, y, batch_size=32, verbose=1, sample_weight=None, **kwargs):
+        """The loss, without penalties, and the metrics on data."""
+        return super().evaluate(x, y, batch_size=batch_size, verbose=verbose, sample_weight=sample_weight, **kwargs)
+
+    def predict(self, x, batch_size=32, verbose=0):
+        """The outputs for data."""
+        return super().predict(x, batch_size=batch_size, verbose=verbose)
+
+    def train_on_batch(self, x, y, sample_weight=None, class_weight=None, **kwargs):
+        """One update on one batch; the loss, or a list of the loss and the metrics."""
+        return super().train_on_batch(x, y, sample_weight=sample_weight, class_weight=class_weight, **kwargs)
+
+    def fit_generator(self, generator, samples_per_epoch, nb_epoch, verbose=1, callbacks=[],  # noqa: B006
+                      validation_data=None, nb_val_samples=None, class_weight={}, max_q_size=10,  # noqa: B006
+                      nb_worker=1, pickle_safe=False, initial_epoch=0, **kwargs):
+        """Train on a generator; an epoch is over after `samples_per_epoch` samples."""
+        return super().fit_generator(
+            generator=generator, samples_per_epoch=samples_per_epoch, nb_epoch=nb_epoch, verbose=verbose,
+            callbacks=callbacks, validation_data=validation_data, nb_val_samples=nb_val_samples,
+            class_weight=class_weight or None, max_q_size=max_q_size, nb_worker=nb_worker, pickle_safe=pickle_safe,
+            initial_epoch=initial_epoch, **kwargs)
+
+    def evaluate_generator(self, generator, val_samples, max_q_size=10, nb_worker=1, pickle_safe=False, **kwargs):
+        """`evaluate` on `val_samples` samples of a generator."""
+        return super().evaluate_generator(generator=generator, val_samples=val_samples, max_q_size=max_q_size,
+                                          nb_worker=nb_worker, pickle_safe=pickle_safe, **kwargs)
+
+    def predict_generator(self, generator, val_samples, max_q_size=10, nb_worker=1, pickle_safe=False):
+        """The outputs for `val_samples` samples of a generator."""
+        return super().predict_generator(generator=generator, val_samples=val_samples, max_q_size=max_q_size,
+                                         nb_worker=nb_worker, pickle_safe=pickle_safe)
+
+    # ------------------------------------------------------------------------------------------ weights, shapes
+    def get_weights(self):
+        """The values of the weights, layer by layer, as Keras 1 lays them out."""
+        return [value for layer in self.layers for value in layer.get_weights()]
+
+    def set_weights(self, weights):
+        """Set the values of the weights, in the order and layout of `get_weights`."""
+        wanted = [len(layer.get_weights()) for layer in self.layers]
+        if sum(wanted) != len(weights):
+            raise ValueError(f"The model {self.name!r} has {sum(wanted)} weights, but {len(weights)} arrays were given.")
+        start = 0
+        for layer, count in zip(self.layers, wanted):
+            if count:
+                layer.set_weights(list(weights[start:start + count]))
+            start += count
+
+    def get_output_shape_for(self, input_shape):
+        """The shape of the output for an input shape."""
+        return self.compute_output_shape(input_shape)
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None, **kwargs):
+        """The model of a configuration, made of Keras-1 layers."""
+        return super().from_config(config, custom_objects={**known_layers(), **(custom_objects or {})})
+
+
+class Model(_OldModel, NewModel):
+    """A network that can be trained, as Keras 1 has it.
+
+    # Arguments
+        input, output: tensors, or lists of them.
+        name: name of the model.
+    """
+
+    __module__ = "symgraph.keras1.models"
+
+    def __init__(self, input=None, output=None, name=None, **kwargs):
+        super().__init__(kwargs.pop("inputs", input), kwargs.pop("outputs", output), name=name, **kwargs)
+
+
+class Sequential(_OldModel, NewSequential):
+    """A linear stack of layers, as Keras 1 has it.
+
+    # Arguments
+        layers: list of layers.
+        name: name of the model.
+    """
+
+    __module__ = "symgraph.keras1.models"
+
+    def __init__(self, layers=[], name=None, **kwargs):  # noqa: B006
+        NewSequential.__init__(self, list(layers) if layers else None, name=name, **kwargs)
+
+    def compile(self, optimizer, loss, metrics=[], sample_weight_mode=None, **kwargs):  # noqa: B006
+        """Set what training minimises and how."""
+        for old in ("class_mode", "show_accuracy"):  # before Keras 1.0
+            kwargs.pop(old, None)
+        super().compile(optimizer, loss, metrics=metrics, sample_weight_mode=sample_weight_mode, **kwargs)
+
+    def train_on_batch(self, x, y, class_weight=None, sample_weight=None, **kwargs):
+        """One update on one batch."""
+        return super().train_on_batch(x, y, sample_weight=sample_weight, class_weight=class_weight, **kwargs)
+
+    def predict_proba(self, x, batch_size=32, verbose=1):
+        """Class probabilities: `predict`."""
+        return NewSequential.predict_proba(self, x, batch_size, verbose)
+
+    def predict_classes(self, x, batch_size=32, verbose=1):
+        """Class numbers: the largest output, or for a single output whether it is above one half."""
+        return NewSequential.predict_classes(self, x, batch_size, verbose)
+
+    def get_config(self):
+        """A list of the layers' classes and configurations."""
+        config = super().get_config()
+        return config["layers"] if isinstance(config, dict) else config
+
+    @classmethod
+    def from_config(cls, config, layer_cache=None, custom_objects=None):
+        """The model of a list of layers' configurations."""
+        return super().from_config(config, custom_objects=custom_objects)
+
+
+# ---------------------------------------------------------------------------------------------- losses, metrics
+def _mapped(value: Any, change: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _mapped(one, change) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_mapped(one, change) for one in value]
+    return change(value)
+
+
+def _old_losses(loss: Any) -> Any:
+    return _mapped(loss, lambda one: _losses.get_objective(one) if isinstance(one, str) else one)
+
+
+def _old_metrics(metrics: Any) -> Any:
+    def change(one: Any) -> Any:
+        if one in {"accuracy", "acc"}:
+            return "acc"
+        return _losses.get_metric(one) if isinstance(one, str) else one
+
+    return _mapped(metrics, change)
+
+
+# ---------------------------------------------------------------------------------------------- functions
+def layer_from_config(config, custom_objects={}):  # noqa: B006
+    """The layer of `{'class_name': ..., 'config': ...}`."""
+    from symgraph import layers
+
+    return layers.deserialize(config, custom_objects={**known_layers(), **(custom_objects or {})})
+
+
+def model_from_config(config, custom_objects={}):  # noqa: B006
+    """The model of `{'class_name': ..., 'config': ...}`, with new weights.
+
+    # Raises
+        Exception: a bare list, as `Sequential.get_config()` gives.
+    """
+    if isinstance(config, list):
+        raise Exception("`model_from_config` expects a dictionary. Maybe you meant to use `Sequential.from_config(config)`?")
+    return layer_from_config(config, custom_objects)
+
+
+def model_from_json(json_string, custom_objects={}):  # noqa: B006
+    """The model of `model.to_json()`, with new weights."""
+    import json
+
+    return model_from_config(json.loads(json_string), custom_objects)
+
+
+def model_from_yaml(yaml_string, custom_objects={}):  # noqa: B006
+    """The model of `model.to_yaml()`, with new weights."""
+    import yaml
+
+    return model_from_config(yaml.safe_load(yaml_string), custom_objects)
+
+
+def save_model(model, filepath, overwrite=True):
+    """Write a model, its weights and the state of its training."""
+    new_models.save_model(model, filepath, overwrite=overwrite)
+
+
+def load_model(filepath, custom_objects={}):  # noqa: B006
+    """The model that `save_model` wrote, made of Keras-1 layers."""
+    return new_models.load_model(filepath, custom_objects={**known_layers(), **_optimizers.known_optimizers(),
+                                                           **(custom_objects or {})})

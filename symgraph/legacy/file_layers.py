@@ -1,0 +1,122 @@
+"""Layers that compute what Keras 1 computed, where the layer of the same name computes something else now.
+
+Files of Keras 1 are read as models of these and of the ordinary layers; they are not meant for new models.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symgraph import backend as K
+from symgraph import layers, regularizers
+
+__all__ = ["ActivityRegularizationKeras1", "BatchNormalizationKeras1", "CLASSES", "Conv1DTheano", "Conv2DTheano",
+           "Conv3DTheano"]
+
+
+class BatchNormalizationKeras1(layers.BatchNormalization):
+    """Batch normalisation whose moving variance is that of the batches, without Bessel's correction.
+
+    # Arguments
+        epsilon, axis, momentum: as in BatchNormalization.
+        mode: 0: by feature, with moving statistics outside training; 1: each sample by itself, along `axis`; 2: by
+            feature, by the batch's statistics always.
+        gamma_regularizer, beta_regularizer: penalties.
+    """
+
+    def __init__(self, epsilon: float = 1e-3, mode: int = 0, axis: int = -1, momentum: float = 0.99,
+                 gamma_regularizer: Any = None, beta_regularizer: Any = None, **kwargs: Any):
+        super().__init__(epsilon=epsilon, axis=axis, momentum=momentum, gamma_regularizer=gamma_regularizer,
+                         beta_regularizer=beta_regularizer, **kwargs)
+        if mode not in {0, 1, 2}:
+            raise ValueError(f"BatchNormalizationKeras1: `mode` must be 0, 1 or 2, got {mode!r}.")
+        self.mode = mode
+
+    def call(self, inputs, training=None):
+        rank = K.ndim(inputs)
+        if self.mode == 1:
+            mean = K.mean(inputs, axis=self.axis, keepdims=True)
+            deviation = K.sqrt(K.var(inputs, axis=self.axis, keepdims=True) + self.epsilon) + self.epsilon
+            shape = [1] * rank
+            shape[self.axis % rank] = K.int_shape(self.gamma)[0]
+            return K.reshape(self.gamma, shape) * ((inputs - mean) / deviation) + K.reshape(self.beta, shape)
+        axes = [axis for axis in range(rank) if axis != self.axis % rank]
+        mean, variance = K.mean(inputs, axis=axes), K.var(inputs, axis=axes)
+        trained = self._normalized(inputs, mean, variance)
+        if self.mode == 2:
+            return trained
+        self.add_update([K.moving_average_update(self.moving_mean, mean, self.momentum),
+                         K.moving_average_update(self.moving_variance, variance, self.momentum)], inputs)
+        return K.in_train_phase(trained, lambda: self._normalized(inputs, self.moving_mean, self.moving_variance),
+                                training=training)
+
+    def get_config(self):
+        config = super().get_config()
+        kept = {"name", "trainable", "batch_input_shape", "dtype", "epsilon", "axis", "momentum", "gamma_regularizer",
+                "beta_regularizer"}
+        return {**{key: value for key, value in config.items() if key in kept}, "mode": self.mode}
+
+
+class ActivityRegularizationKeras1(layers.ActivityRegularization):
+    """A penalty on the input, averaged over the batch.
+
+    # Arguments
+        l1, l2: factors of the absolute values and of the squares.
+    """
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any):
+        super().__init__(l1=l1, l2=l2, **kwargs)
+        self.activity_regularizer = regularizers.ActivityRegularizer(l1=l1, l2=l2)
+
+
+class _CentredPadding:
+    """Padding 'same' as Theano has it: half a window on both sides, and the output cut at its end."""
+
+    def call(self, inputs):
+        if self.padding != "same":
+            return super().call(inputs)
+        spans = [(size - 1) * dilation + 1 for size, dilation in zip(self.kernel_size, self.dilation_rate)]
+        lengths = [-(-size // stride) if size is not None else None
+                   for size, stride in zip(self._space(K.int_shape(inputs)), self.strides)]
+        sides = tuple((span // 2, span // 2) for span in spans)
+        if self.rank == 1:
+            padded = K.temporal_padding(inputs, sides[0])
+        elif self.rank == 2:
+            padded = K.spatial_2d_padding(inputs, sides, self.data_format)
+        else:
+            padded = K.spatial_3d_padding(inputs, sides, self.data_format)
+        self.padding = "valid"
+        try:
+            output = super().call(padded)
+        finally:
+            self.padding = "same"
+        found = self._space(K.int_shape(output))
+        for axis, (length, span) in enumerate(zip(lengths, spans)):
+            if length is None:
+                # Only an even window gives more than is wanted, by one.
+                length = None if span % 2 or self.strides[axis] != 1 else -1
+            elif found[axis] == length:
+                continue
+            if length is not None:
+                cut = [slice(None)] * (self.rank + 2)
+                cut[axis + (2 if self.data_format == "channels_first" else 1)] = slice(None, length)
+                output = output[tuple(cut)]
+        return output
+
+    def _space(self, shape: tuple) -> tuple:
+        return shape[2:] if self.data_format == "channels_first" else shape[1:-1]
+
+
+class Conv1DTheano(_CentredPadding, layers.Conv1D):
+    """Conv1D with Theano's padding."""
+
+
+class Conv2DTheano(_CentredPadding, layers.Conv2D):
+    """Conv2D with Theano's padding."""
+
+
+class Conv3DTheano(_CentredPadding, layers.Conv3D):
+    """Conv3D with Theano's padding."""
+
+
+CLASSES: dict[str, type] = {name: globals()[name] for name in __all__ if name != "CLASSES"}

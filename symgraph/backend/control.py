@@ -158,7 +158,7 @@ def function(
     if kwargs:
         known = "inputs, outputs, updates, name and learning_phase"
         raise TypeError(f"function: unknown arguments {sorted(kwargs)}; known are {known}")
-    numbers = [value for value in inputs if isinstance(value, (int, np.integer))]
+    numbers = isinstance(inputs, (list, tuple)) and any(isinstance(value, (int, np.integer)) for value in inputs)
     if numbers and _PHASE["fixed"] is not None:
         # K.learning_phase() is a plain number once it has been fixed; feeding it has no effect then.
         return _IgnoringPhase(list(inputs), outputs, updates or (), name)
@@ -347,7 +347,15 @@ def _kept(new: Any, old: Any) -> Any:
     from symgraph.ops.shape import broadcast_to
 
     new = elementwise.cast(new, old.dtype)
-    return new if new.shape == old.shape else broadcast_to(new, old.shape)
+    if new.shape == old.shape:
+        return new
+    try:
+        return broadcast_to(new, old.shape)
+    except ValueError:
+        raise ValueError(
+            f"rnn: a state begins with shape {Tensor(old).shape}, but the step makes it {Tensor(new).shape}; the initial "
+            "states need the shape that the step returns, batch included (K.zeros_like(x[:, 0]) has that of the input)"
+        ) from None
 
 
 def _masked(mask: Any, new: Any, old: Any) -> Any:

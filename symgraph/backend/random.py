@@ -36,7 +36,7 @@ def random_step() -> Variable:
 
 def with_step(outputs: Sequence[Tensor], updates: Sequence[Any]) -> list[Any]:
     """Add the advance of the random step to updates, where anything random is computed."""
-    if not _STEP:
+    if not _STEP or not isinstance(outputs, (list, tuple)):
         return list(updates)
     roots = [tensor.node for tensor in outputs if isinstance(tensor, Tensor)]
     roots += [pair[1].node for pair in updates if isinstance(pair, (tuple, list)) and isinstance(pair[-1], Tensor)]

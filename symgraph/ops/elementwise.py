@@ -256,9 +256,8 @@ def cast_op(node, grad):
     return (cast(grad, node.inputs[0].dtype),)
 
 
-@pointwise("stop_gradient", infer=any_dtype)
-def stop_gradient(node, grad):
-    return (None,)
+#: The value itself, a constant for gradients; no executor sees it.
+stop_gradient = declare("stop_gradient", kind="elementwise", infer=any_dtype, decompose=lambda x: x)
 
 
 # ------------------------------------------------------------------------------------------------ conveniences

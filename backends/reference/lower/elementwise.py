@@ -56,7 +56,7 @@ _FUNCTIONS = {
     "cos": np.cos, "relu": lambda x: np.maximum(x, x.dtype.type(0)), "equal": np.equal, "not_equal": np.not_equal,
     "less": np.less, "less_equal": np.less_equal, "greater": np.greater, "greater_equal": np.greater_equal,
     "logical_and": np.logical_and, "logical_or": np.logical_or, "logical_not": np.logical_not, "is_nan": np.isnan,
-    "is_finite": np.isfinite, "where": np.where, "stop_gradient": np.asarray,
+    "is_finite": np.isfinite, "where": np.where,
 }  # fmt: skip
 
 ELEMENTWISE.update({name: _plain(function) for name, function in _FUNCTIONS.items()})

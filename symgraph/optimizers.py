@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from symgraph import backend as K
+from symgraph import schedules
 from symgraph.legacy.accept import accept_functions
 from symgraph.utils.generic_utils import deserialize_keras_object, serialize_keras_object
 
 __all__ = [
-    "SGD", "Adadelta", "Adagrad", "Adam", "Adamax", "Nadam", "Optimizer", "RMSprop", "adadelta", "adagrad", "adam",
-    "adamax", "clip_norm", "deserialize", "get", "nadam", "rmsprop", "serialize", "sgd",
+    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Nadam", "Optimizer", "RMSprop", "adadelta",
+    "adagrad", "adam", "adamax", "clip_norm", "deserialize", "get", "nadam", "rmsprop", "schedules", "serialize", "sgd",
 ]
 
 
@@ -46,6 +47,8 @@ class Optimizer:
     beta_1: Any
     beta_2: Any
     m_schedule: Any
+    #: The `LearningRateSchedule` that was given as the learning rate.
+    schedule: Any = None
 
     def __init__(self, **kwargs: Any):
         unknown = [key for key in kwargs if key not in {"clipnorm", "clipvalue"}]
@@ -70,6 +73,9 @@ class Optimizer:
         if name == "lr":
             name = "learning_rate"
         current = self.__dict__.get(name)
+        if name == "learning_rate" and current is not None and self.schedule is not None:
+            raise TypeError(f"The learning rate of this {type(self).__name__} follows {type(self.schedule).__name__}; "
+                            "compile with a number to set it yourself.")
         if name in self._hyperparameters and current is not None and not K.is_tensor(value):
             K.set_value(current, value)
         else:
@@ -142,7 +148,11 @@ class Optimizer:
         return made
 
     def _decayed(self) -> Any:
-        """The learning rate after decay, as a scalar tensor."""
+        """The learning rate of this step, after decay or by the schedule, as a scalar tensor."""
+        if self.schedule is not None:
+            rate = self.schedule(K.cast(self.iterations, K.dtype(self.learning_rate)))
+            self.updates.append(K.update(self.learning_rate, rate))  # so that it can be read
+            return rate
         if not getattr(self, "initial_decay", 0):
             return self.learning_rate
         return self.learning_rate * (1.0 / (1.0 + self.decay * K.cast(self.iterations, K.dtype(self.decay))))
@@ -178,6 +188,8 @@ class Optimizer:
                 config[name] = getattr(self, name)
         for name in self._hyperparameters:
             config[name] = float(K.get_value(getattr(self, name)))
+        if self.schedule is not None:
+            config["learning_rate"] = schedules.serialize(self.schedule)
         return config
 
     @classmethod
@@ -189,6 +201,11 @@ class Optimizer:
         rate = kwargs.pop("lr", learning_rate)
         self.initial_decay = kwargs.pop("decay", 0.0)
         self._variable("iterations", 0, "int64")
+        if isinstance(rate, dict):
+            rate = schedules.deserialize(rate)
+        if isinstance(rate, schedules.LearningRateSchedule):
+            self.schedule = rate
+            rate = K.eval(rate(K.constant(0.0)))
         self._variable("learning_rate", rate)
         for name, value in numbers.items():
             self._variable(name, value)
@@ -333,7 +350,8 @@ class Adam(Optimizer):
     def _step(self, params, grads):
         self._count()
         t = K.cast(self.iterations, K.floatx()) + 1.0
-        rate = self._decayed() * (K.sqrt(1.0 - K.pow(self.beta_2, t)) / (1.0 - K.pow(self.beta_1, t)))
+        plain = self._decayed()
+        rate = plain * (K.sqrt(1.0 - K.pow(self.beta_2, t)) / (1.0 - K.pow(self.beta_1, t)))
         ms, vs = self._slot("m", params), self._slot("v", params)
         vhats = self._slot("vhat", params, None if self.amsgrad else (1,))
         self.weights = [self.iterations, *ms, *vs, *vhats]
@@ -345,10 +363,65 @@ class Adam(Optimizer):
                 divisor = K.maximum(vhat, new_v)
                 self.updates.append(K.update(vhat, divisor))
             self.updates += [K.update(m, new_m), K.update(v, new_v)]
-            self._move(p, p - rate * new_m / (K.sqrt(divisor) + self.epsilon))
+            self._move(p, self._shrunk(p, plain) - rate * new_m / (K.sqrt(divisor) + self.epsilon))
+
+    def _shrunk(self, param: Any, rate: Any) -> Any:
+        """The parameter after weight decay: as it is."""
+        return param
 
     def get_config(self):
         return {**super().get_config(), "epsilon": self.epsilon, "amsgrad": self.amsgrad}
+
+
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient (Loshchilov & Hutter 2017).
+
+    # Arguments
+        weight_decay: each step takes `learning_rate * weight_decay` of the parameter off it.
+        learning_rate, beta_1, beta_2, amsgrad, epsilon, decay: as in Adam.
+    """
+
+    def __init__(self, learning_rate: float = 0.001, weight_decay: float = 0.004, beta_1: float = 0.9,
+                 beta_2: float = 0.999, amsgrad: bool = False, **kwargs: Any):
+        self.weight_decay = weight_decay
+        super().__init__(learning_rate, beta_1, beta_2, amsgrad, **kwargs)
+
+    def _shrunk(self, param: Any, rate: Any) -> Any:
+        return param - rate * self.weight_decay * param
+
+    def get_config(self):
+        return {**super().get_config(), "weight_decay": self.weight_decay}
+
+
+class Lion(Optimizer):
+    """Steps of one size in the direction of a momentum's sign (Chen et al. 2023).
+
+    # Arguments
+        learning_rate (or lr): step size; a third to a tenth of Adam's.
+        beta_1, beta_2: how much of the momentum is in the step, and how slowly it moves.
+        weight_decay: each step takes `learning_rate * weight_decay` of the parameter off it.
+        decay: the rate is divided by `1 + decay * iterations`.
+    """
+
+    _hyperparameters = ("learning_rate", "beta_1", "beta_2", "decay")
+
+    def __init__(self, learning_rate: float = 0.0001, beta_1: float = 0.9, beta_2: float = 0.99,
+                 weight_decay: float = 0.0, **kwargs: Any):
+        self.weight_decay = weight_decay
+        super().__init__(**self._set_up(kwargs, learning_rate, beta_1=beta_1, beta_2=beta_2))
+
+    def _step(self, params, grads):
+        self._count()
+        rate = self._decayed()
+        momenta = self._slot("m", params)
+        self.weights = [self.iterations, *momenta]
+        for p, g, m in zip(params, grads, momenta):
+            direction = K.sign(self.beta_1 * m + (1.0 - self.beta_1) * g)
+            self.updates.append(K.update(m, self.beta_2 * m + (1.0 - self.beta_2) * g))
+            self._move(p, p - rate * (direction + self.weight_decay * p if self.weight_decay else direction))
+
+    def get_config(self):
+        return {**super().get_config(), "weight_decay": self.weight_decay}
 
 
 class Adamax(Optimizer):
@@ -399,12 +472,13 @@ class Nadam(Optimizer):
         ms, vs = self._slot("m", params), self._slot("v", params)
         self.weights = [self.iterations, self.m_schedule, *ms, *vs]
         correction = 1.0 - K.pow(self.beta_2, t)
+        rate = self._decayed()
         for p, g, m, v in zip(params, grads, ms, vs):
             new_m = self.beta_1 * m + (1.0 - self.beta_1) * g
             new_v = self.beta_2 * v + (1.0 - self.beta_2) * K.square(g)
             mean = (1.0 - now) * (g / (1.0 - schedule)) + after * (new_m / (1.0 - schedule_after))
             self.updates += [K.update(m, new_m), K.update(v, new_v)]
-            self._move(p, p - self.learning_rate * mean / (K.sqrt(new_v / correction) + self.epsilon))
+            self._move(p, p - rate * mean / (K.sqrt(new_v / correction) + self.epsilon))
 
     def get_config(self):
         return {**super().get_config(), "epsilon": self.epsilon, "schedule_decay": self.schedule_decay}
@@ -418,7 +492,7 @@ def _epsilon(kwargs: dict) -> float:
 sgd, rmsprop, adagrad, adadelta = SGD, RMSprop, Adagrad, Adadelta
 adam, adamax, nadam = Adam, Adamax, Nadam
 
-_OBJECTS = {cls.__name__: cls for cls in (SGD, RMSprop, Adagrad, Adadelta, Adam, Adamax, Nadam)}
+_OBJECTS = {cls.__name__: cls for cls in (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Lion, Nadam)}
 _OBJECTS.update({name.lower(): cls for name, cls in list(_OBJECTS.items())})
 
 

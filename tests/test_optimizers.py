@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from symgraph import backend as K
-from symgraph import constraints, optimizers
+from symgraph import constraints, optimizers, schedules
 
 START = [np.array([[1.0, -2.0], [0.5, 3.0]]), np.array([0.3, -0.7])]
 SCALE = [np.array([[0.5, 1.5], [2.0, 0.1]]), np.array([1.0, 3.0])]
@@ -101,7 +101,21 @@ def nadam(t, lr, p, g, s, b1=0.9, b2=0.999, eps=1e-7, decay=0.004):
     return p - lr * mean / (np.sqrt(s["v"] / (1 - b2**t)) + eps)
 
 
+def adamw(t, lr, p, g, s):
+    return adam()(t, lr, p, g, s) - lr * 0.1 * p
+
+
+def lion(t, lr, p, g, s, b1=0.9, b2=0.99):
+    step = np.sign(b1 * s["m"] + (1 - b1) * g) + 0.2 * p
+    s["m"] = b2 * s["m"] + (1 - b2) * g
+    return p - lr * step
+
+
 CASES = {
+    "adamw": (lambda: optimizers.AdamW(0.05, weight_decay=0.1), lambda: by_hand(adamw, zeros("m", "v"))),
+    "lion": (lambda: optimizers.Lion(0.05, weight_decay=0.2), lambda: by_hand(lion, zeros("m"))),
+    "schedule": (lambda: optimizers.SGD(schedules.InverseTimeDecay(0.05, 1, 0.3)),
+                 lambda: by_hand(sgd(), zeros("m"), decay=0.3)),
     "sgd": (lambda: optimizers.SGD(0.05), lambda: by_hand(sgd(), zeros("m"))),
     "momentum": (lambda: optimizers.SGD(0.01, momentum=0.9), lambda: by_hand(sgd(0.9), zeros("m"), lr=0.01)),
     "nesterov": (lambda: optimizers.SGD(0.01, momentum=0.9, nesterov=True),
@@ -145,7 +159,8 @@ def test_constraints_apply_after_the_update():
 
 
 @pytest.mark.parametrize("cls", [optimizers.SGD, optimizers.RMSprop, optimizers.Adagrad, optimizers.Adadelta,
-                                 optimizers.Adam, optimizers.Adamax, optimizers.Nadam])
+                                 optimizers.Adam, optimizers.Adamax, optimizers.Nadam, optimizers.AdamW,
+                                 optimizers.Lion])
 def test_configurations_and_both_names_of_the_rate(cls):
     optimizer = cls(lr=0.25, clipnorm=1.0)
     assert float(K.get_value(optimizer.lr)) == float(K.get_value(optimizer.learning_rate)) == 0.25
@@ -214,3 +229,39 @@ def test_unknown():
         optimizers.get(3)
     with pytest.raises(ValueError, match="clipnorm.*negative"):
         optimizers.SGD(clipnorm=-1.0)
+
+
+RATES = {
+    "exponential": (schedules.ExponentialDecay(0.1, 10, 0.5), lambda k: 0.1 * 0.5 ** (k / 10)),
+    "staircase": (schedules.ExponentialDecay(0.1, 10, 0.5, staircase=True), lambda k: 0.1 * 0.5 ** (k // 10)),
+    "inverse": (schedules.InverseTimeDecay(0.1, 5, 2.0), lambda k: 0.1 / (1 + 2 * k / 5)),
+    "polynomial": (schedules.PolynomialDecay(0.1, 20, 0.01, power=2.0),
+                   lambda k: 0.09 * (1 - min(k, 20) / 20) ** 2 + 0.01),
+    "cycle": (schedules.PolynomialDecay(0.1, 20, 0.01, cycle=True),
+              lambda k: 0.09 * (1 - k / (20 * max(1, -(-k // 20)))) + 0.01),
+    "cosine": (schedules.CosineDecay(0.1, 20, alpha=0.1),
+               lambda k: 0.1 * (0.9 * 0.5 * (1 + np.cos(np.pi * min(k, 20) / 20)) + 0.1)),
+    "pieces": (schedules.PiecewiseConstantDecay([3, 12], [0.1, 0.05, 0.01]),
+               lambda k: 0.1 if k <= 3 else 0.05 if k <= 12 else 0.01),
+}
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_schedules(name):
+    schedule, formula = RATES[name]
+    step = K.placeholder(())
+    rate = K.function([step], [schedule(step)])
+    for k in (0, 1, 3, 4, 10, 19, 20, 25, 40, 55):
+        np.testing.assert_allclose(rate([float(k)])[0], formula(k), rtol=1e-5, atol=1e-7, err_msg=str(k))
+    again = schedules.deserialize(schedules.serialize(schedule))
+    assert type(again) is type(schedule) and again.get_config() == schedule.get_config()
+
+
+def test_the_rate_of_a_schedule_can_be_read():
+    schedule = schedules.ExponentialDecay(0.1, 1, 0.5)
+    optimizer = optimizers.Adam(schedule)
+    assert float(K.get_value(optimizer.lr)) == pytest.approx(0.1)
+    trajectory(optimizer)
+    assert float(K.get_value(optimizer.lr)) == pytest.approx(0.1 * 0.5 ** (STEPS - 1))
+    again = optimizers.deserialize(optimizers.serialize(optimizer))
+    assert again.schedule.get_config() == schedule.get_config()

@@ -171,10 +171,11 @@ def _known() -> dict[str, Any]:
     from symgraph.engine.model import Model
     from symgraph.engine.network import Network
     from symgraph.engine.sequential import Sequential
+    from symgraph.legacy.file_layers import CLASSES
 
     known = {name: value for name, value in globals().items() if isinstance(value, type) and issubclass(value, Layer)}
     # tf.keras calls a functional model "Functional".
-    return {**known, "Model": Model, "Functional": Model, "Network": Network, "Sequential": Sequential}
+    return {**known, **CLASSES, "Model": Model, "Functional": Model, "Network": Network, "Sequential": Sequential}
 
 
 def serialize(layer: Layer) -> dict:

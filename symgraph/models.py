@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from symgraph.engine.input_layer import Input, InputLayer
 from symgraph.engine.layer import Layer
 from symgraph.engine.model import Model
 from symgraph.engine.network import Network
+from symgraph.engine.saving import (
+    load_model,
+    model_from_config,
+    model_from_json,
+    model_from_yaml,
+    save_model,
+)
 from symgraph.engine.sequential import Sequential
 
-__all__ = ["Input", "InputLayer", "Layer", "Model", "Network", "Sequential", "clone_model", "model_from_config",
-           "model_from_json", "model_from_yaml"]
-
-
-def model_from_config(config: dict, custom_objects: dict | None = None) -> Any:
-    """The model of `{'class_name': ..., 'config': ...}`, with new weights.
-
-    # Raises
-        TypeError: a bare list, as `Sequential.get_config()` once gave.
-    """
-    if isinstance(config, list):
-        raise TypeError("`model_from_config` expects a dictionary, not a list. Maybe you meant to use "
-                        "`Sequential.from_config(config)`?")
-    from symgraph import layers
-
-    return layers.deserialize(config, custom_objects=custom_objects)
-
-
-def model_from_json(json_string: str, custom_objects: dict | None = None) -> Any:
-    """The model of `model.to_json()`, with new weights."""
-    return model_from_config(json.loads(json_string), custom_objects)
-
-
-def model_from_yaml(yaml_string: str, custom_objects: dict | None = None) -> Any:
-    """The model of `model.to_yaml()`, with new weights. The text is read as plain data; it can name no code."""
-    import yaml
-
-    return model_from_config(yaml.safe_load(yaml_string), custom_objects)
+__all__ = ["Input", "InputLayer", "Layer", "Model", "Network", "Sequential", "clone_model", "load_model",
+           "model_from_config", "model_from_json", "model_from_yaml", "save_model"]
 
 
 def clone_model(model: Any, input_tensors: Any = None) -> Any:

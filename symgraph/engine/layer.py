@@ -13,6 +13,7 @@ import numpy as np
 
 from symgraph import backend as K
 from symgraph import initializers
+from symgraph.engine.allowance import weights_allowed
 from symgraph.engine.connectivity import NodeAccess, connect
 from symgraph.engine.input_spec import InputSpec
 from symgraph.graph.tensor import Variable
@@ -172,6 +173,9 @@ class Layer(NodeAccess):
         full_name = f"{self.name}/{name or f'weight_{number}'}:0"
         if _PROBING:
             weight = Variable(leaf.variable(shape, dtype), full_name)  # a variable without a value
+        elif (allowance := weights_allowed()) is not None:
+            allowance.take(self, full_name, shape)
+            weight = K.variable(np.zeros(shape), dtype=dtype, name=full_name, constraint=constraint)
         else:
             initializer = initializers.get(initializer if initializer is not None else "glorot_uniform")
             value = initializer(shape, dtype=dtype) if has_arg(initializer, "dtype", True) else initializer(shape)

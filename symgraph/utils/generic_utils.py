@@ -10,7 +10,9 @@ import base64
 import inspect
 import marshal
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ import numpy as np
 __all__ = [
     "CustomObjectScope", "check_for_unexpected_keys", "custom_object_scope",
     "deserialize_keras_object", "func_dump", "func_load", "get_custom_objects", "getargspec", "has_arg",
-    "is_all_none", "object_list_uid", "parameter_names", "serialize_keras_object", "slice_arrays", "to_list",
+    "is_all_none", "object_list_uid", "parameter_names", "serialize_keras_object", "slice_arrays", "stored_code", "to_list",
     "to_snake_case", "transpose_shape", "unpack_singleton",
 ]
 
@@ -143,6 +145,26 @@ def _lookup(name: str, module_objects: Mapping | None, custom_objects: Mapping |
 # ---------------------------------------------------------------------------------------------- functions
 #: Code that this process dumped itself: loading it again runs nothing that was not already here.
 _DUMPED: dict[str, Callable] = {}
+_CODE_POLICY: ContextVar[str] = ContextVar("stored_code", default="own")
+
+
+@contextmanager
+def stored_code(policy: str) -> Iterator[None]:
+    """Say, for the length of a `with` block, what becomes of Python code in configurations.
+
+    # Arguments
+        policy: 'refuse'; 'own': only what this process stored itself is given back (the default); 'run': any code is.
+    """
+    token = _CODE_POLICY.set(policy)
+    try:
+        yield
+    finally:
+        _CODE_POLICY.reset(token)
+
+
+def code_policy() -> str:
+    """What `stored_code` says now."""
+    return _CODE_POLICY.get()
 
 
 def func_dump(func: Callable) -> tuple[str, tuple | None, tuple | None]:
@@ -163,13 +185,13 @@ def func_load(code: Any, defaults: tuple | None = None, closure: tuple | None = 
     if isinstance(code, (tuple, list)):
         code, defaults, closure = code
         defaults = tuple(defaults) if defaults is not None else None
-    if code in _DUMPED:
+    if code in _DUMPED and _CODE_POLICY.get() != "refuse":
         return _DUMPED[code]
-    if not allow_code:
+    if not (allow_code or _CODE_POLICY.get() == "run"):
         raise ValueError(
             "The configuration holds the byte code of a Python function (a Lambda layer). Running code from a file "
-            "is refused: give the function by name instead (`custom_objects={'name': function}`), or pass "
-            "`allow_code=True` if you trust where it comes from."
+            "is refused. If you trust where it comes from, load it with `allow_unsafe=True`; better, write the function as "
+            "a class of your own (a Layer) and pass it in `custom_objects`."
         )
     raw = marshal.loads(base64.b64decode(code.encode("ascii")))
     cells = tuple(types.CellType(value) for value in closure) if closure is not None else None

@@ -1,0 +1,58 @@
+"""How much memory the weights of a model may take that is made for a file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Allowance", "weights_allowed", "weights_from_file"]
+
+
+class Allowance:
+    """How many numbers the weights of a model may have that is made for a file which holds so many."""
+
+    def __init__(self, numbers: int):
+        self.given = self.left = numbers
+
+    def take(self, layer: Any, name: str, shape: tuple) -> None:
+        """Count a weight.
+
+        # Raises
+            ValueError: the file does not hold as many numbers as its configuration asks for.
+        """
+        for size in shape:
+            if not isinstance(size, (int, np.integer)) or size < 0:
+                raise ValueError(f"Layer {layer.name!r}: the weight {name!r} cannot have the shape {shape}.")
+        self.left -= math.prod(int(size) for size in shape)
+        if self.left < 0:
+            raise ValueError(
+                f"The file's configuration does not belong to its weights: with the weight {name!r} of shape {shape} the "
+                f"model is larger than the {self.given} numbers that the file holds."
+            )
+
+
+_FROM_FILE: ContextVar[Allowance | None] = ContextVar("weights_from_file", default=None)
+
+
+def weights_allowed() -> Allowance | None:
+    """The allowance in force, None outside of loading."""
+    return _FROM_FILE.get()
+
+
+@contextmanager
+def weights_from_file(numbers: int) -> Iterator[None]:
+    """For the length of a `with` block weights start as zeros, for a file gives their values, and are counted.
+
+    # Arguments
+        numbers: how many numbers the file holds; a model that asks for more is refused before it takes the memory.
+    """
+    token = _FROM_FILE.set(Allowance(numbers))
+    try:
+        yield
+    finally:
+        _FROM_FILE.reset(token)

@@ -7,7 +7,7 @@ from typing import Any
 from symgraph import backend as K
 from symgraph.utils.generic_utils import deserialize_keras_object, serialize_keras_object
 
-__all__ = ["ActivityRegularizer", "L1L2", "Regularizer", "deserialize", "get", "l1", "l1_l2", "l2", "serialize"]
+__all__ = ["L1L2", "Regularizer", "deserialize", "get", "l1", "l1_l2", "l2", "serialize"]
 
 
 class Regularizer:
@@ -42,19 +42,6 @@ class L1L2(Regularizer):
         return {"l1": self.l1, "l2": self.l2}
 
 
-class ActivityRegularizer(Regularizer):
-    """`l1 * sum(mean(|x|)) + l2 * sum(mean(x**2))`, the means over the batch: the penalty on outputs of Keras 1."""
-
-    def __init__(self, l1: float = 0.0, l2: float = 0.0):
-        self.l1, self.l2 = float(l1), float(l2)
-
-    def __call__(self, x):
-        return self.l1 * K.sum(K.mean(K.abs(x), axis=0)) + self.l2 * K.sum(K.mean(K.square(x), axis=0))
-
-    def get_config(self):
-        return {"l1": self.l1, "l2": self.l2}
-
-
 def l1(l: float = 0.01) -> L1L2:
     """`l * sum(|x|)`."""
     return L1L2(l1=l)
@@ -71,8 +58,7 @@ def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
 
 
 
-_OBJECTS = {"Regularizer": Regularizer, "L1L2": L1L2, "L1": L1L2, "L2": L1L2, "l1": l1, "l2": l2, "l1_l2": l1_l2,
-            "ActivityRegularizer": ActivityRegularizer}
+_OBJECTS = {"Regularizer": Regularizer, "L1L2": L1L2, "L1": L1L2, "L2": L1L2, "l1": l1, "l2": l2, "l1_l2": l1_l2}
 
 
 def serialize(regularizer: Any) -> Any:

@@ -300,7 +300,7 @@ def load_weights(model: Any, filepath: Any, by_name: bool = False, skip_mismatch
 
 def _load_by_position(model: Any, groups: list[tuple], origin: Origin, reshape: bool = False) -> list[Assignment]:
     stored = [group for group in groups if group[1] and group[0] != "top_level_model_weights"]
-    layers = [layer for layer in _layers_in_files(model.layers, {name for name, _, _ in groups}, origin)
+    layers = [layer for layer in _layers_in_files(model, groups, origin)
               if file_variables(layer)]
     if len(layers) != len(stored):
         raise ModelFileError(
@@ -318,20 +318,26 @@ def _load_by_position(model: Any, groups: list[tuple], origin: Origin, reshape: 
     return assignments
 
 
-def _layers_in_files(layers: list, names: set[str], origin: Origin) -> list:
+def _layers_in_files(model: Any, groups: list[tuple], origin: Origin) -> list:
     """The layers that have a group in a file: of a Merge of models Keras 1 stored the layers of each, one by one."""
-    found: list = []
-    for layer in layers:
-        if origin.generation == 1 and hasattr(layer, "run_internal_graph") and layer.name not in names:
-            found += _layers_in_files(layer.layers, names, origin)
-        else:
-            found.append(layer)
-    return found
+    names = {name for name, _, _ in groups}
+    weighted = [layer for layer in model.layers if file_variables(layer)]
+    if origin.generation > 1 or len(weighted) == sum(bool(arrays) for _, arrays, _ in groups):
+        return list(model.layers)
+
+    def flat(layers: list) -> list:
+        found: list = []
+        for layer in layers:
+            nested = hasattr(layer, "run_internal_graph") and layer.name not in names
+            found += flat(layer.layers) if nested else [layer]
+        return found
+
+    return flat(model.layers)
 
 
 def _load_by_name(model: Any, groups: list[tuple], origin: Origin, skip_mismatch: bool, reshape: bool) -> None:
     by_name: dict[str, list] = {}
-    for layer in _layers_in_files(model.layers, {name for name, _, _ in groups}, origin):
+    for layer in _layers_in_files(model, groups, origin):
         by_name.setdefault(layer.name, []).append(layer)
     pairs: list[tuple] = []
     for group_name, names, arrays in groups:

@@ -5,13 +5,14 @@ Files of Keras 1 are read as models of these and of the ordinary layers; they ar
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from symgraph import backend as K
-from symgraph import layers, regularizers
+from symgraph import layers
 
-__all__ = ["ActivityRegularizationKeras1", "BatchNormalizationKeras1", "CLASSES", "Conv1DTheano", "Conv2DTheano",
-           "Conv3DTheano"]
+__all__ = ["BatchNormalizationKeras1", "CLASSES", "Conv1DTheano", "Conv2DTheano", "Conv3DTheano"]
 
 
 class BatchNormalizationKeras1(layers.BatchNormalization):
@@ -31,6 +32,24 @@ class BatchNormalizationKeras1(layers.BatchNormalization):
         if mode not in {0, 1, 2}:
             raise ValueError(f"BatchNormalizationKeras1: `mode` must be 0, 1 or 2, got {mode!r}.")
         self.mode = mode
+
+    # A frozen layer of Keras 1 went on with its moving statistics.
+    def get_updates_for(self, inputs):
+        with self._thawed():
+            return super().get_updates_for(inputs)
+
+    @property
+    def updates(self):
+        with self._thawed():
+            return super().updates
+
+    @contextmanager
+    def _thawed(self) -> Iterator[None]:
+        frozen, self.trainable = not self.trainable, True
+        try:
+            yield
+        finally:
+            self.trainable = not frozen
 
     def call(self, inputs, training=None):
         rank = K.ndim(inputs)
@@ -55,18 +74,6 @@ class BatchNormalizationKeras1(layers.BatchNormalization):
         kept = {"name", "trainable", "batch_input_shape", "dtype", "epsilon", "axis", "momentum", "gamma_regularizer",
                 "beta_regularizer"}
         return {**{key: value for key, value in config.items() if key in kept}, "mode": self.mode}
-
-
-class ActivityRegularizationKeras1(layers.ActivityRegularization):
-    """A penalty on the input, averaged over the batch.
-
-    # Arguments
-        l1, l2: factors of the absolute values and of the squares.
-    """
-
-    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any):
-        super().__init__(l1=l1, l2=l2, **kwargs)
-        self.activity_regularizer = regularizers.ActivityRegularizer(l1=l1, l2=l2)
 
 
 class _CentredPadding:

@@ -1,7 +1,7 @@
 """Configurations that Keras 1 wrote, in the words of Keras 2.
 
-What differs in words stands in tables; what differs in meaning - moving variances, penalties on activations, where
-Theano put the padding - becomes a layer of `file_layers`, which computes what the file's writer computed.
+What differs in words stands in tables; what differs in meaning - moving variances, where Theano put the padding - becomes
+a layer of `file_layers`, which computes what the file's writer computed.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ _RENAMED = {
     "Convolution1D": "Conv1D", "Convolution2D": "Conv2D", "Convolution3D": "Conv3D", "AtrousConvolution1D": "Conv1D",
     "AtrousConvolution2D": "Conv2D", "AtrousConv1D": "Conv1D", "AtrousConv2D": "Conv2D",
     "Deconvolution2D": "Conv2DTranspose", "Deconv2D": "Conv2DTranspose", "SeparableConvolution2D": "SeparableConv2D",
-    "BatchNormalization": "BatchNormalizationKeras1", "ActivityRegularization": "ActivityRegularizationKeras1",
-    "Container": "Model",
+    "BatchNormalization": "BatchNormalizationKeras1", "Container": "Model",
 }
 #: How Keras 1 merged: the layer that does it now. `cos` and functions are made in `_merge`.
 _MERGES = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate", "dot": "Dot"}
 _CONVOLUTIONS = {"Conv1D": 1, "Conv2D": 2, "Conv3D": 3}
+_OF_SEQUENCES = frozenset({"Conv1D", "LocallyConnected1D", "MaxPooling1D", "AveragePooling1D", "GlobalMaxPooling1D",
+                           "GlobalAveragePooling1D"})
 #: Arguments that only say what the input is; the layers before say it too.
 _ABOUT_INPUT = ("input_dim", "input_length")
 
@@ -143,6 +144,8 @@ class _Reader:
         if new_name == "BatchNormalizationKeras1":
             return {"class_name": new_name, "config": config}
         config = self._kernel_axes(new_name, translate_config(new_name, config))
+        if new_name in _OF_SEQUENCES:
+            config["data_format"] = "channels_last"  # whatever the layout of images
         if self.theano and new_name in _CONVOLUTIONS and config.get("padding") == "same":
             new_name = f"{new_name}Theano"
         return {"class_name": new_name, "config": config}
@@ -155,7 +158,7 @@ class _Reader:
             return value
         options = {name: item for name, item in value.items() if name != "name"}
         class_name = value["name"]
-        if class_name == "WeightRegularizer":
+        if class_name in {"WeightRegularizer", "ActivityRegularizer"}:
             class_name = "L1L2"
         elif class_name == "MaxNorm":
             options = {"max_value": options.get("m", 2), "axis": options.get("axis", 0)}

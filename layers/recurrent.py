@@ -63,7 +63,7 @@ class _RNNOfCell(RNN):
 
     @classmethod
     def from_config(cls, config):
-        config = {config}
+        config = dict(config)
         if config.get("implementation") == 0:
             config["implementation"] = 1
         # Written by tf.keras; they change nothing here.

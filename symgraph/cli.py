@@ -1,4 +1,4 @@
-"""The command ``symgraph`` (or ``python -m symgraph``): demo, bench, doctor, config.
+"""The command ``symgraph`` (or ``python -m symgraph``): demo, bench, doctor, config, run, check.
 
 Exit codes: 0 all well, 1 the command could not do its work, 2 wrong usage or wrong settings, 130 interrupted.
 """
@@ -88,6 +88,23 @@ def run_doctor(options: argparse.Namespace) -> int:
     return doctor.run(as_json=options.json)
 
 
+def run_script(options: argparse.Namespace) -> int:
+    """``symgraph run``: run a Keras script in its dialect."""
+    from symgraph.scripts import run
+
+    return run.run(Path(options.script), options.arguments, keras=options.keras, fix_python2=options.fix_python2,
+                   full_traceback=options.traceback)
+
+
+def check_script(options: argparse.Namespace) -> int:
+    """``symgraph check``: what a script uses, and whether it is offered."""
+    from symgraph.scripts import check
+
+    if not Path(options.script).is_file():
+        raise CommandError(f"no such script: {options.script}")
+    return check.run(Path(options.script), as_json=options.json)
+
+
 def _choose(executor: str | None) -> None:
     if executor:
         config.set_executor(executor)
@@ -157,6 +174,28 @@ def _parser() -> argparse.ArgumentParser:
         "Exits with 1 if the chosen executor cannot run.",
     )
     doctor.add_argument("--json", action="store_true", help="print JSON rather than text")
+
+    script = add(
+        "run",
+        run_script,
+        "run a Keras script, of Keras 1 or 2, without Keras",
+        "Run a script whose `import keras` (or `tensorflow.keras`) finds symgraph. Exits with the script's own code.",
+    )
+    script.add_argument("--keras", choices=("1", "2", "auto"), default="auto", help="the dialect; auto: by the script")
+    script.add_argument("--fix-python2", action="store_true", help="run a copy of a Python-2 script, made Python 3")
+    script.add_argument("--traceback", action="store_true", help="show all frames of an error, not the script's alone")
+    script.add_argument("script", help="the script")
+    script.add_argument("arguments", nargs=argparse.REMAINDER, help="what the script finds in sys.argv")
+
+    check = add(
+        "check",
+        check_script,
+        "list the Keras names and arguments of a script",
+        "List every Keras name and argument that a script uses, and which dialect offers it. Nothing is run. Exits with "
+        "1 if the script's dialect lacks one of them.",
+    )
+    check.add_argument("--json", action="store_true", help="print JSON rather than a table")
+    check.add_argument("script", help="the script")
 
     settings = add(
         "config",

@@ -121,7 +121,8 @@ class Model(Network):
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of what `evaluate` and `train_on_batch` give."""
+        """The names of what `evaluate` and `train_on_batch` give; metrics that give dictionaries are asked for theirs."""
+        self._compiled.expand()
         return self._compiled.metrics_names
 
     def reset_metrics(self) -> None:

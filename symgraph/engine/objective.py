@@ -202,6 +202,12 @@ class Objective:
         """The loss of one output, a number."""
         return _loss_of(output, weights)
 
+    def expand(self) -> None:
+        """Find out which metric functions give dictionaries, and the names in them."""
+        if not self._expanded:
+            self.prepare()
+            self._expand_dictionaries()
+
     def _expand_dictionaries(self) -> None:
         """A metric function may give a dictionary of tensors: each entry becomes a metric of its own."""
         if self._expanded:

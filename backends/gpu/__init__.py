@@ -1,4 +1,4 @@
-"""The GPU executor: fused CUDA kernels generated as text and compiled by NVRTC, matrix products by cuBLAS, through CuPy.
+"""The GPU executor: fused CUDA kernels made as text and compiled by NVRTC, products by cuBLAS, through CuPy.
 
 This is the only folder that imports CuPy, and it does so when the executor is created, not when it is imported.
 """

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from symgraph.backends.gpu.calls import Address, Argument, Arguments, Bits, Number, bits_of
+from symgraph.backends.gpu.calls import THREADS, Address, Argument, Arguments, Bits, Number, bits_of
 from symgraph.backends.gpu.prelude import COMPUTE, STORAGE
 from symgraph.backends.gpu.table import ELEMENTWISE
 from symgraph.compiler.program import View, contiguous_strides
@@ -44,9 +44,7 @@ def joined(sizes: Sequence[DimLike], strides: Sequence[Sequence[DimLike]]) -> tu
     new_strides: list[list[DimLike]] = [[] for _ in strides]
     for axis in kept:
         size = sizes[axis]
-        if new_sizes and all(
-            new[-1] == old[axis] * size for new, old in zip(new_strides, strides, strict=True)
-        ):
+        if new_sizes and all(new[-1] == old[axis] * size for new, old in zip(new_strides, strides, strict=True)):
             new_sizes[-1] = new_sizes[-1] * size
             for new, old in zip(new_strides, strides, strict=True):
                 new[-1] = old[axis]
@@ -162,8 +160,9 @@ class ExpressionText:
         steady = instruction.op not in PLACED and all(self.steady[argument] for argument in instruction.arguments)
         self.steady.append(steady)
         if instruction.op == "constant":
-            value = instruction.attrs["value"].value
-            self.values.append(self.scalar(value.reshape(()).item() if value.dtype.kind in "biuf" else float(value), instruction.dtype))
+            value = instruction.attrs["value"].value.reshape(())
+            scalar = value.item() if value.dtype.kind in "biuf" else float(value)  # bfloat16 is of kind "V"
+            self.values.append(self.scalar(scalar, instruction.dtype))
             return
         template = ELEMENTWISE[instruction.op]
         if isinstance(template, str):
@@ -208,7 +207,9 @@ def domain_view(shape: Shape) -> View:
     return View(-1, "uint8", shape, contiguous_strides(shape))
 
 
-def fused_body(expression: Expression, shape: Shape, inputs: Sequence[View], outputs: Sequence[View]) -> tuple[str, Arguments]:
+def fused_body(
+    expression: Expression, shape: Shape, inputs: Sequence[View], outputs: Sequence[View]
+) -> tuple[str, Arguments]:
     """Return the text of the kernel that computes an expression at every place, and its arguments."""
     writer = Writer()
     places = [domain_view(shape)] if needs_place(expression) else []
@@ -223,7 +224,8 @@ def fused_body(expression: Expression, shape: Shape, inputs: Sequence[View], out
         writer.pointer(view, f"p{number}")
     for number, view in enumerate(outputs):
         writer.pointer(view, f"q{number}", write=True)
-    once, each = [], list(lines)
+    once: list[str] = []
+    each = list(lines)
     for number, is_steady in enumerate(steady):
         where = once if is_steady else each
         where.append(text.load(number, f"p{number}", offset(names, reading[number], writer, sizes)))
@@ -234,7 +236,7 @@ def fused_body(expression: Expression, shape: Shape, inputs: Sequence[View], out
     ]
     body = "\n".join(
         [
-            f'extern "C" __global__ void __launch_bounds__({256}) NAME(const Arguments a) {{',
+            f'extern "C" __global__ void __launch_bounds__({THREADS}) NAME(const Arguments a) {{',
             *("  " + line for line in (*writer.before, *once, *text.once)),
             f"  for (count i = blockIdx.x * (count)blockDim.x + threadIdx.x; i < {total};"
             " i += (count)gridDim.x * blockDim.x) {",

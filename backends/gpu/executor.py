@@ -215,7 +215,8 @@ class GPUExecutor:
             else:
                 blas.gemmStridedBatchedEx(
                     handle, first, second, columns, rows, inner, one, y, kind, lead_y, inner * columns,
-                    x, kind, lead_x, rows * inner, beta, out, out_kind, columns, rows * columns, batch, compute, default,
+                    x, kind, lead_x, rows * inner, beta, out, out_kind, columns, rows * columns, batch,
+                    compute, default,
                 )  # fmt: skip
 
         return multiply

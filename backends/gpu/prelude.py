@@ -28,8 +28,9 @@ struct b8 { unsigned char bits; };
 #ifndef SYMGRAPH_HOST
 #define DEVICE static __device__ __forceinline__
 DEVICE float half_to_float(unsigned short h) { float f; asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(h)); return f; }
-DEVICE unsigned short to_half(float f) { unsigned short h; asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(f)); return h; }
-DEVICE unsigned short to_half(double f) { unsigned short h; asm("cvt.rn.f16.f64 %0, %1;" : "=h"(h) : "d"(f)); return h; }
+typedef unsigned short u16;
+DEVICE u16 to_half(float f) { u16 h; asm("cvt.rn.f16.f32 %0, %1;" : "=h"(h) : "f"(f)); return h; }
+DEVICE u16 to_half(double f) { u16 h; asm("cvt.rn.f16.f64 %0, %1;" : "=h"(h) : "d"(f)); return h; }
 DEVICE float bits_to_float(u32 b) { return __uint_as_float(b); }
 DEVICE u32 float_to_bits(float f) { return __float_as_uint(f); }
 DEVICE double bits_to_double(u64 b) { return __longlong_as_double((i64)b); }

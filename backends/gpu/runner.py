@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from symgraph.backends.gpu.calls import Binder, Call, Repeat, kernels_in
+from symgraph.backends.gpu.calls import Binder, Call, Choice, Kernel, Product, Repeat, kernels_in
 from symgraph.backends.gpu.table import LOWERINGS
 from symgraph.compiler.program import CONSTANT, INPUT, OUTPUT, VARIABLE, Program, Step, View
 from symgraph.graph.type import Atom, evaluate, numpy_dtype
@@ -76,14 +76,14 @@ class GPURunner:
         return BoundProgram(self, dict(sizes))
 
     def describe(self, sizes: Mapping[Atom, int]) -> list[str]:
-        """Return one line of text for each step."""
+        """Return one line of text for each step: the kernels it launches, and how many launches that are."""
+        values = dict(sizes)
         lines = []
         for step in self.program.steps:
-            kernels = [kernel.text()[0] for kernel in kernels_in(lowered([step]))]
-            if step.name == "matmul":
-                lines.append("matmul by cuBLAS")
-            else:
-                lines.append(f"{step.name}: {', '.join(dict.fromkeys(kernels)) or 'no kernel'}")
+            names = launched(lowered([step]), values)
+            counted = {name: names.count(name) for name in dict.fromkeys(names)}
+            shown = ", ".join(name if count == 1 else f"{count} x {name}" for name, count in counted.items())
+            lines.append(f"{step.name}: {shown or 'nothing to do'}")
         return lines
 
 
@@ -98,6 +98,22 @@ def lowered(steps: Sequence[Step]) -> list[Call]:
         else:
             calls += LOWERINGS.table[step.name].emit(step)
     return calls
+
+
+def launched(calls: Sequence[Call], sizes: dict[Atom, int]) -> list[str]:
+    """Return what calls do for given sizes, by name: kernels, products by cuBLAS, fills with zero."""
+    names: list[str] = []
+    for call in calls:
+        if isinstance(call, Repeat):
+            names += launched(call.calls, {**sizes, call.index: 0}) * evaluate(call.length, sizes)
+        elif isinstance(call, Choice):
+            names += launched(call.choose(sizes), sizes)
+        elif isinstance(call, Kernel):
+            if call.when is None or call.when(sizes):
+                names.append(call.text(call.is_wide(sizes))[0])
+        else:
+            names.append("cuBLAS" if isinstance(call, Product) else "fill")
+    return names
 
 
 def _aligned(nbytes: int) -> int:

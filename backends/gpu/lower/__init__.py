@@ -1,4 +1,4 @@
-"""How each operation becomes calls of kernels and libraries: one file a family. Importing this package fills the table."""
+"""How operations become calls of kernels and libraries: one file a family. Importing this package fills the table."""
 
 from symgraph.backends.gpu.lower import (  # noqa: F401
     conv,

@@ -19,7 +19,7 @@ _FUNCTIONS = {
 }  # fmt: skip
 
 for _name, _count in _FUNCTIONS.items():
-    ELEMENTWISE[_name] = f"op_{_name}({', '.join('{%d}' % k for k in range(_count))})"
+    ELEMENTWISE[_name] = f"op_{_name}({', '.join(['{0}', '{1}', '{2}'][:_count])})"
 for _name in ("floor", "ceil", "exp", "expm1", "log", "log1p", "sqrt", "tanh", "erf", "sin", "cos"):
     ELEMENTWISE[_name] = f"m_{_name}({{0}})"
 ELEMENTWISE["round"] = "m_rint({0})"

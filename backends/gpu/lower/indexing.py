@@ -73,7 +73,7 @@ extern "C" __global__ void __launch_bounds__({THREADS}) NAME(const Arguments a) 
   {" ".join(writer.before)}
   for (count i = blockIdx.x * (count)blockDim.x + threadIdx.x; i < {total}; i += (count)gridDim.x * blockDim.x) {{
     const i64 row = checked((i64)load(rows, (position)(i / {width})), {checks});
-    const bool some = {writer.argument(Number(x.shape[0]), 'i64')} > 0;
+    const bool some = {writer.argument(Number(x.shape[0]), "i64")} > 0;
     store(q, (position)i, some ? load(p, (position)row * (position){width} + (position)(i % {width})) : {zero});
   }}
 }}

@@ -232,7 +232,8 @@ class Reduction:
         strides = [[*a, *b] for a, b in zip(self.outer_strides, self.inner_strides, strict=True)]
         steady = [all(stride == 0 for stride in each) for each in strides[:count]]
         text = ExpressionText(self.expression, writer, steady, "place")
-        once, each = [], []
+        once: list[str] = []
+        each: list[str] = []
         for number, view in enumerate(self.inputs):
             writer.pointer(view, f"p{number}")
             where = once if steady[number] else each
@@ -241,14 +242,15 @@ class Reduction:
             each.insert(0, f"const count place = (count)({offset(names, strides[count], writer)});")
         writer.pointer(self.target, "q", write=True)
         target = offset(outer_names, self.result_strides, writer)
-        first, last = "(count)0", inner
+        first, last, cut = "(count)0", inner, []
         if self.split:
             part = writer.argument(Number(self.split.part), "count")
             first, last = f"(count)blockIdx.y * {part}", "last"
+            cut = [f"const count end = {first} + {part}, last = end < {inner} ? end : {inner};"]
             target = f"(position)blockIdx.y * (position){outer} + {target}"
         r, o = (f"% {reducing}", f"/ {reducing}") if self.lanes.rows else (f"/ {results}", f"% {results}")
         lines = [
-            'extern "C" __global__ void __launch_bounds__(%d) NAME(const Arguments a) {' % THREADS,
+            f'extern "C" __global__ void __launch_bounds__({THREADS}) NAME(const Arguments a) {{',
             f"  __shared__ {type} shared[{THREADS}];",
             *("  " + line for line in writer.before),
             *("  " + line for line in (*once, *text.once)),
@@ -258,7 +260,7 @@ class Reduction:
             f"    {type} found = {identity(kind)};",
             f"    if (o < {outer}) {{",
             *("      " + line for line in outer_lines),
-            *([f"      const count end = {first} + {part}, last = end < {inner} ? end : {inner};"] if self.split else []),
+            *("      " + line for line in cut),
             f"      for (count i = {first} + r; i < {last}; i += {reducing}) {{",
             *("        " + line for line in (*inner_lines, *each, *text.each)),
             f"        found = {join}(found, ({type}){text.results[0]});",
@@ -319,7 +321,7 @@ extern "C" __global__ void __launch_bounds__({THREADS}) NAME(const Arguments a) 
     {type} best = ({type})0;
     i64 place = -1;
     if (o < {total}) {{
-      const position base = (position)(o / {step_size}) * (position){count} * (position){step_size} + (position)(o % {step_size});
+      const position base = (position)(o / {step_size} * {count} * {step_size} + o % {step_size});
       for (count i = r; i < {count}; i += {reducing}) {{
         const {type} v = load(p, base + (position)i * (position){step_size});
         if (before(true, v, (i64)i, place >= 0, best, place)) {{ best = v; place = (i64)i; }}

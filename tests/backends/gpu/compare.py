@@ -28,9 +28,7 @@ def run(nodes: Sequence[Any], feeds: Sequence[tuple[Any, np.ndarray]], on: Any, 
         updates: (variable, value) pairs.
     """
     chosen = executor.executor(on) if isinstance(on, str) else on
-    function = Function(
-        [Tensor(node) for node, _ in feeds], [Tensor(node) for node in nodes], updates, executor=chosen
-    )
+    function = Function([Tensor(node) for node, _ in feeds], [Tensor(node) for node in nodes], updates, executor=chosen)
     return function([array for _, array in feeds])
 
 

@@ -153,30 +153,33 @@ class FakeCupy:
     def _set(self, target: int, value: int, nbytes: int, stream: int) -> None:
         _STREAMS[stream].add(lambda: ctypes.memset(target, value, nbytes))
 
-    def _multiply(
-        self, handle, trans_a, trans_b, m, n, k, alpha, a, type_a, lda, b, type_b, ldb, beta, c, type_c, ldc, compute, algo
-    ) -> None:  # fmt: skip
-        strides = (0, 0, 0)
-        self._products(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, (type_a, type_c), compute, strides, 1)
+    def _multiply(self, handle, ta, tb, m, n, k, alpha, a, type_a, lda, b, type_b, ldb, beta, c, type_c, ldc, *how):
+        factors = ((a, ta, lda, 0), (b, tb, ldb, 0), (c, 0, ldc, 0))
+        self._products((m, n, k), factors, (alpha, beta), (type_a, type_b, type_c), 1, how)
 
     def _multiply_many(
-        self, handle, trans_a, trans_b, m, n, k, alpha, a, type_a, lda, stride_a, b, type_b, ldb, stride_b, beta, c,
-        type_c, ldc, stride_c, batch, compute, algo,
+        self, handle, ta, tb, m, n, k, alpha, a, type_a, lda, stride_a, b, type_b, ldb, stride_b, beta, c, type_c, ldc,
+        stride_c, batch, *how,
     ) -> None:  # fmt: skip
-        strides = (stride_a, stride_b, stride_c)
-        self._products(trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, (type_a, type_c), compute, strides, batch)
+        factors = ((a, ta, lda, stride_a), (b, tb, ldb, stride_b), (c, 0, ldc, stride_c))
+        self._products((m, n, k), factors, (alpha, beta), (type_a, type_b, type_c), batch, how)
 
-    def _products(
-        self, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, kinds, compute, strides, batch
-    ) -> None:  # fmt: skip
+    def _products(self, sizes, factors, scalars, kinds, batch, how) -> None:
+        """C = alpha op(A) op(B) + beta C, on matrices that are stored column by column; a factor is (address,
+        transposed, leading dimension, distance of neighbours in a batch)."""
+        m, n, k = sizes
+        (a, ta, lda, stride_a), (b, tb, ldb, stride_b), (c, _, ldc, stride_c) = factors
+        compute, algorithm = how
+        assert algorithm == -1 and kinds[0] == kinds[1]
+        kinds = (kinds[0], kinds[2])
         self.launches.append("gemm")
         names = {0: "float32", 1: "float64", 2: "float16", 14: "bfloat16"}
         dtype, out_dtype = (numpy_dtype(names[kind]) for kind in kinds)
         assert kinds[0] == kinds[1] or (kinds[0] in (2, 14) and kinds[1] == 0), "cuBLAS has no such combination"
         wide = np.float64 if kinds[0] == 1 else np.float32
         assert compute == (70 if kinds[0] == 1 else 68)
-        assert lda >= max(1, k if trans_a else m) and ldb >= max(1, n if trans_b else k) and ldc >= max(1, m)
-        factor, old = (_array(address, 1, wide)[0] for address in (alpha, beta))
+        assert lda >= max(1, k if ta else m) and ldb >= max(1, n if tb else k) and ldc >= max(1, m)
+        factor, old = (_array(address, 1, wide)[0] for address in scalars)
 
         def columns(address: int, rows: int, cols: int, lead: int, dtype: np.dtype = dtype) -> np.ndarray:
             """A matrix that is stored column by column, `lead` elements apart."""
@@ -184,11 +187,10 @@ class FakeCupy:
 
         def work() -> None:
             for number in range(batch):
-                sizes = (dtype.itemsize, dtype.itemsize, out_dtype.itemsize)
-                at = [start + number * stride * size for start, stride, size in zip((a, b, c), strides, sizes)]
-                left = columns(at[0], k, m, lda).T if trans_a else columns(at[0], m, k, lda)
-                right = columns(at[1], n, k, ldb).T if trans_b else columns(at[1], k, n, ldb)
-                result = columns(at[2], m, n, ldc, out_dtype)
+                left = columns(a + number * stride_a * dtype.itemsize, *((k, m) if ta else (m, k)), lda)
+                right = columns(b + number * stride_b * dtype.itemsize, *((n, k) if tb else (k, n)), ldb)
+                result = columns(c + number * stride_c * out_dtype.itemsize, m, n, ldc, out_dtype)
+                left, right = left.T if ta else left, right.T if tb else right
                 value = factor * (left.astype(wide) @ right.astype(wide))
                 if old:
                     value = value + old * result.astype(wide)

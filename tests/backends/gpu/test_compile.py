@@ -109,8 +109,8 @@ def test_views_and_rows(dtype):
 
 def test_a_loop_and_a_softmax_on_every_architecture():
     steps, batch = new_symbol(), new_symbol()
-    x, state, weight = placeholder((steps, batch, 5), "float32"), placeholder((batch, 8), "float32"), placeholder((8, 8), "float32")
-    first = placeholder((5, 8), "float32")
+    shapes = ((steps, batch, 5), (batch, 8), (8, 8), (5, 8))
+    x, state, weight, first = (placeholder(each, "float32") for each in shapes)
 
     def body(slices, states):
         new = elementwise.tanh(linalg.matmul(slices[0], first) + linalg.matmul(states[0], weight))
@@ -129,8 +129,7 @@ def test_a_wrong_text_is_refused():
     assert "identifier" in compile_text(PRELUDE + "__global__ void f() { missing(1); }", ARCHITECTURES[0])
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize(("dtype", "axes"), [(dtype, 2) for dtype in FLOATS] + [("float16", 1), ("float32", 3)])
 def test_windows(dtype, axes):
     x = placeholder((new_symbol(), *(7,) * axes, 4), dtype)
     pool_how = {"window": (2,) * axes, "strides": (2,) * axes, "padding": ((0, 1),) * axes}

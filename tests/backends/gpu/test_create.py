@@ -33,7 +33,7 @@ def test_without_cupy(monkeypatch):
 
 
 def test_without_a_driver_or_with_an_old_one(monkeypatch):
-    error = CUDARuntimeError("cudaErrorInsufficientDriver: CUDA driver version is insufficient for CUDA runtime version")
+    error = CUDARuntimeError("cudaErrorInsufficientDriver: CUDA driver version is insufficient")
     monkeypatch.setitem(sys.modules, "cupy", _module(getDeviceCount=lambda: _raise(error)))
     with pytest.raises(ExecutorError, match=f"cannot use a GPU: cudaErrorInsufficientDriver.*{ADVICE}"):
         create()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import gc
+import re
 import threading
 
 import numpy as np
 import pytest
 from compare import agree, node_input, run
-from host_kernels import needs_compiler
+from host_kernels import needs_compiler, sections
 
 from symgraph import backend as K
 from symgraph.graph.tensor import Tensor
 from symgraph.graph.type import TensorType, new_symbol
-from symgraph.ops import elementwise, linalg, reduction, scan
+from symgraph.ops import elementwise, linalg, reduction, scan, shape
+from symgraph.ops.leaf import constant
 from symgraph.runtime import state
 from symgraph.runtime.executor import ExecutorError, use
 from symgraph.runtime.function import Function
@@ -124,8 +126,8 @@ def test_inputs_constants_and_variables_as_outputs(gpu):
     a = node_input((3, 2), "float32")
     x = np.arange(6, dtype=np.float32).reshape(3, 2)
     weight = K.variable(np.float32([5, 6]))
-    constant = K.constant([7.0, 8.0])
-    function = Function([Tensor(a)], [Tensor(a), weight, constant, K.transpose(Tensor(a))], executor=gpu)
+    fixed = K.constant([7.0, 8.0])
+    function = Function([Tensor(a)], [Tensor(a), weight, fixed, K.transpose(Tensor(a))], executor=gpu)
     same, value, number, turned = function([x])
     assert same is not x and same.tolist() == x.tolist()
     assert value.tolist() == [5, 6] and number.tolist() == [7, 8] and turned.tolist() == x.T.tolist()
@@ -180,8 +182,8 @@ def test_loops_in_loops(gpu):
     start = node_input((2,), "float64")
     finals, outputs = scan.scan(outer, [x], [start])
     rng = np.random.RandomState(0)
-    for shape in ((3, 4, 2), (1, 5, 2), (4, 1, 2)):
-        agree([finals[0], outputs[0]], [(x, rng.randn(*shape)), (start, rng.randn(2))], gpu, rtol=1e-12)
+    for size in ((3, 4, 2), (1, 5, 2), (4, 1, 2)):
+        agree([finals[0], outputs[0]], [(x, rng.randn(*size)), (start, rng.randn(2))], gpu, rtol=1e-12)
 
 
 def test_a_training_step(gpu):
@@ -249,9 +251,8 @@ def test_threads_take_turns(gpu):
 
 
 def test_a_failure_in_a_loop_leaves_no_trace(gpu, monkeypatch):
-    x = node_input((6, 2), "float32")
-    _, outputs = scan.scan(lambda slices, states: ([states[0] + slices[0]], [states[0]]), [x], [node_input((2,), "float32")])
-    start = outputs[0].inputs[0].inputs[1]
+    x, start = node_input((6, 2), "float32"), node_input((2,), "float32")
+    _, outputs = scan.scan(lambda slices, states: ([states[0] + slices[0]], [states[0]]), [x], [start])
     function = Function([Tensor(x), Tensor(start)], [Tensor(outputs[0])], executor=gpu)
     arrays = [np.arange(12, dtype=np.float32).reshape(6, 2), np.zeros(2, np.float32)]
     expected = function(arrays)[0]
@@ -270,13 +271,17 @@ def test_a_failure_in_a_loop_leaves_no_trace(gpu, monkeypatch):
     np.testing.assert_array_equal(function(arrays)[0], expected)
 
 
-def test_describe_names_the_kernels(gpu):
+def test_describe_names_what_is_launched(gpu):
     a, b = node_input((4, 5), "float32"), node_input((5, 6), "float32")
-    function = Function([Tensor(a), Tensor(b)], [Tensor(elementwise.tanh(linalg.matmul(a, b)))], executor=gpu)
+    start = constant(np.zeros(5), "float32")
+    _, outputs = scan.scan(lambda slices, states: ([states[0] + slices[0]], [states[0]]), [a], [start])
+    nodes = [elementwise.tanh(linalg.matmul(a, b)), outputs[0]]
+    function = Function([Tensor(a), Tensor(b)], [Tensor(node) for node in nodes], executor=gpu)
     function([np.ones((4, 5), np.float32), np.ones((5, 6), np.float32)])
     lines = function.variants()[0].runner.describe({})
-    assert lines[0] == "matmul by cuBLAS"
-    assert lines[1].startswith("fused: fused_")
+    assert "matmul: cuBLAS" in lines
+    assert any(re.fullmatch(r"fused: fused_[0-9a-f]{12}", line) for line in lines)
+    assert any(re.fullmatch(r"scan: 4 x fused_.*", line) for line in lines)
 
 
 def test_homes_are_kept_by_the_space(gpu):
@@ -284,3 +289,29 @@ def test_homes_are_kept_by_the_space(gpu):
     buffer = state.acquire(weight.node, gpu)
     assert state.acquire(weight.node, gpu) is buffer
     assert gpu.space == "cuda:0"
+
+
+def test_indices_of_64_bits(gpu, device, monkeypatch):
+    """Every kernel in its wide form, as for arrays of more than 2 ** 31 elements."""
+    from symgraph.backends.gpu import calls
+    from symgraph.ops import conv, indexing
+
+    monkeypatch.setattr(calls, "NARROW_LIMIT", 1)
+    x, rows = node_input((6, 5, 4), "float64"), node_input((7,), "int32")
+    kernel = node_input((2, 4, 3), "float64")
+    how = {"strides": (1,), "padding": ((0, 1),), "dilation": (1,), "groups": 1}
+    taken = indexing.gather(x, rows)
+    nodes = [
+        elementwise.exp(x) + shape.transpose(shape.transpose(x, (2, 1, 0)), (2, 1, 0)),
+        reduction.sum_(x, (1,)),
+        reduction.sum_(x * shape.reverse(x, (0,)), (0, 2)),
+        reduction.argmax_op(x, axis=1),
+        indexing.scatter_add(taken, rows, shape=(6, 5, 4)),
+        conv.conv(x, kernel, **how),
+    ]
+    rng = np.random.RandomState(0)
+    feeds = [(x, rng.randn(6, 5, 4)), (rows, np.array([0, 5, 3, 3, -1, 0, 2], np.int32)), (kernel, rng.randn(2, 4, 3))]
+    agree(nodes, feeds, gpu, rtol=1e-12, atol=1e-12)
+    texts = {name: text for module in device.modules for name, text in sections(module).items()}
+    used = [texts[name] for name in device.launches if name in texts]
+    assert used and all("typedef i64 position" in section for section in used)

@@ -24,7 +24,9 @@ def test_rows_are_read(gpu, dtype):
     np.testing.assert_array_equal(got, x[indices])
 
 
-@pytest.mark.parametrize(("rows", "entries", "width"), [(5, 1, 3), (7, 100, 4), (3, 2000, 1), (400, 3000, 2), (9, 0, 2)])
+@pytest.mark.parametrize(
+    ("rows", "entries", "width"), [(5, 1, 3), (7, 100, 4), (3, 2000, 1), (400, 3000, 2), (9, 0, 2)]
+)
 def test_rows_are_added(gpu, rows, entries, width):
     rng = np.random.RandomState(1)
     values = rng.randn(entries, width)

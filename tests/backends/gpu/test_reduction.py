@@ -49,7 +49,7 @@ def test_truth(gpu):
     agree(nodes, [(a, x)], gpu, rtol=0)
 
 
-@pytest.mark.parametrize("size", [(1, 100_000), (3, 40_000), (40_000, 3), (20_000, 40), (50, 3000), (2, 1), (1, 1)])
+@pytest.mark.parametrize("size", [(1, 50_000), (3, 9000), (9000, 3), (1200, 40), (50, 700), (2, 1), (1, 1)])
 def test_long_reductions_are_split_and_right(gpu, size):
     x = np.random.RandomState(2).rand(*size).astype(np.float32)
     a = node_input((new_symbol(), new_symbol()), "float32")
@@ -63,8 +63,8 @@ def test_long_reductions_are_split_and_right(gpu, size):
 
 
 def test_a_split_uses_several_blocks(gpu, device):
-    a = node_input((64, 50_000), "float32")
-    x = np.random.RandomState(0).rand(64, 50_000).astype(np.float32)
+    a = node_input((40, 10_000), "float32")
+    x = np.random.RandomState(0).rand(40, 10_000).astype(np.float32)
     (got,) = run([reduction.sum_(a, (1,))], [(a, x)], gpu)
     np.testing.assert_allclose(got, x.astype(np.float64).sum(1), rtol=2e-6)
     assert len([name for name in device.launches if name.startswith("sum")]) == 2

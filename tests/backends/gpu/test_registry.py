@@ -12,9 +12,7 @@ from symgraph.ops.op import REGISTRY
 
 def test_every_operation_has_a_lowering_or_a_decomposition():
     missing = [
-        name
-        for name, op in REGISTRY.items()
-        if op.kind not in FREE and not LOWERINGS.has(op) and op.decompose is None
+        name for name, op in REGISTRY.items() if op.kind not in FREE and not LOWERINGS.has(op) and op.decompose is None
     ]
     assert not missing, f"no lowering for the GPU and no decomposition: {', '.join(missing)}"
 

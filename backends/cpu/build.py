@@ -16,8 +16,9 @@ from llvmlite import ir
 
 __all__ = ["FLAGS", "KernelError", "assembly", "build", "prepare"]
 
-#: ``ninf`` and ``nnan`` are absent: NaN and infinities mean what they say.
-FLAGS = ("afn", "arcp", "contract", "nsz", "reassoc")
+#: Products and sums may become one fused instruction; nothing else is rearranged, so that ``(a + b) - b``, ``x / 3`` and
+#: signed zeros are what the user wrote. Sums whose order does not matter say so themselves (the word ``accumulate``).
+FLAGS = ("contract",)
 
 _lock = threading.RLock()
 _state: dict[str, Any] = {}

@@ -20,6 +20,8 @@ word                                    meaning
 ``span(n, thread, threads)``            ``(start, stop)``: this thread's even share of ``n`` items
 ``span_blocks(n, block, ...)``          the same in whole blocks (the last one may be cut short by ``n``)
 ``select(condition, a, b)``             ``a`` or ``b``, both evaluated, without a branch
+``accumulate(total, x)``                ``total + x`` in a loop whose terms may be added in any order: it becomes vector
+                                        instructions (``accumulate_product`` likewise)
 ``float32(x)``, ``int64(x)``, ...       conversion to a dtype
 ``round_float16(x)``                    a float32 rounded to the nearest float16 (also ``round_bfloat16``)
 ======================================  ==============================================================================
@@ -190,6 +192,8 @@ def checked_namespace(kernel: str) -> dict[str, Any]:
         "span_blocks": span_blocks,
         "shift": lambda pointer, k: pointer.shifted(k),
         "select": lambda condition, a, b: a if condition else b,
+        "accumulate": lambda total, x: total + x,
+        "accumulate_product": lambda total, x: total * x,
         "round_float16": lambda x: np.float32(np.float16(np.float32(x))),
         "round_bfloat16": lambda x: bfloat16_value(bfloat16_bits(np.float32(x)))[()],
     }

@@ -289,6 +289,19 @@ def _select_rule(condition: Any, a: Any, b: Any) -> Any:
     )
 
 
+def _accumulating_rule(operation: str) -> Callable[[Any, Any], Any]:
+    """A sum or product whose terms may be taken in any order, so that loops of them become vector instructions."""
+
+    def rule(total: Any, term: Any) -> Any:
+        kind = _common(total, term)
+        return (
+            signature(kind, kind, kind),
+            lambda builder, context, x, y: getattr(builder, operation)(x, y, flags=("reassoc", "nsz", "contract")),
+        )
+
+    return rule
+
+
 def _round_float16_rule(x: Any) -> Any:
     return (
         signature(types.float32, types.float32),
@@ -379,6 +392,8 @@ _RULES: dict[str, tuple[int, Callable[..., Any]]] = {
     "span": (3, _span_rule),
     "span_blocks": (4, _span_blocks_rule),
     "select": (3, _select_rule),
+    "accumulate": (2, _accumulating_rule("fadd")),
+    "accumulate_product": (2, _accumulating_rule("fmul")),
     "round_float16": (1, _round_float16_rule),
     "round_bfloat16": (1, _round_bfloat16_rule),
     "store": (3, _store_rule),

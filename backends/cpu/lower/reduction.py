@@ -22,11 +22,11 @@ def _number(text: str, dtype: str) -> str:
 
 
 def _sum(dtype: str) -> tuple[str, str]:
-    return _number("0", dtype), "({0} + {1})" if is_float(dtype) else f"{converter(dtype)}({{0}} + {{1}})"
+    return _number("0", dtype), "accumulate({0}, {1})" if is_float(dtype) else f"{converter(dtype)}({{0}} + {{1}})"
 
 
 def _prod(dtype: str) -> tuple[str, str]:
-    return _number("1", dtype), "({0} * {1})" if is_float(dtype) else f"{converter(dtype)}({{0}} * {{1}})"
+    return _number("1", dtype), "accumulate_product({0}, {1})" if is_float(dtype) else f"{converter(dtype)}({{0}} * {{1}})"
 
 
 def _max(dtype: str) -> tuple[str, str]:

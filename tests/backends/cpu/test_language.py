@@ -184,7 +184,7 @@ def kernel(thread, threads, args):
     total = float32(0)
     greatest = x[0]
     for i in range(n):
-        total += x[i]
+        total = accumulate(total, x[i])
         greatest = maximum_float32(greatest, x[i])
     y[0] = total
     y[1] = greatest
@@ -244,3 +244,25 @@ def kernel(thread, threads, args):
     x, y = np.array([np.nan, np.inf, 1], np.float32), np.zeros(6, np.float32)
     call(source, x, y)
     np.testing.assert_array_equal(y, np.array([np.nan, np.nan, 0, 1, 2, 3], np.float32))
+
+
+def test_arithmetic_is_not_rearranged():
+    """Fused multiply-add is allowed, nothing else: (a + b) - b, division by a constant and -0.0 are what they say."""
+    source = """
+def kernel(thread, threads, args):
+    n = load(args, 0)
+    x = pointer_float32(load(args, 1), n)
+    y = pointer_float32(load(args, 2), n)
+    z = pointer_float32(load(args, 3), n)
+    w = pointer_float32(load(args, 4), n)
+    for i in range(n):
+        y[i] = (x[i] + float32(1e8)) - float32(1e8)
+        z[i] = x[i] / float32(3)
+        w[i] = x[i] * float32(-1) + float32(-0.0)
+"""
+    x = np.linspace(0, 20, 101).astype(np.float32)
+    y, z, w = (np.zeros_like(x) for _ in range(3))
+    call(source, len(x), x, y, z, w)
+    np.testing.assert_array_equal(y, (x + np.float32(1e8)) - np.float32(1e8))
+    np.testing.assert_array_equal(z, x / np.float32(3))
+    assert np.signbit(w[0])

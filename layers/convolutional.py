@@ -469,7 +469,8 @@ class SeparableConv1D(_Separable):
         padding: 'valid', 'same' or 'causal'.
         data_format: 'channels_last' or 'channels_first'.
         depth_multiplier: number of filters of each channel before the mix.
-        depthwise_initializer, depthwise_regularizer, depthwise_constraint: of the kernel (window, channels, depth_multiplier) of the first part.
+        depthwise_initializer, depthwise_regularizer, depthwise_constraint: of the kernel (window, channels,
+        depth_multiplier) of the first part.
         pointwise_initializer, pointwise_regularizer, pointwise_constraint: of the kernel of the mix.
         activation, use_bias, further initializers, regularizers, constraints: as in Dense.
     """
@@ -498,7 +499,8 @@ class SeparableConv2D(_Separable):
         padding: 'valid' or 'same'.
         data_format: 'channels_last' or 'channels_first'; default: the configured layout.
         depth_multiplier: number of filters of each channel before the mix.
-        depthwise_initializer, depthwise_regularizer, depthwise_constraint: of the kernel (rows, columns, channels, multiplier) of the first part.
+        depthwise_initializer, depthwise_regularizer, depthwise_constraint: of the kernel (rows, columns, channels,
+        multiplier) of the first part.
         pointwise_initializer, pointwise_regularizer, pointwise_constraint: of the kernel of the mix.
         activation, use_bias, further initializers, regularizers, constraints: as in Dense.
     """

@@ -69,7 +69,8 @@ class ConvLSTM2DCell(Layer):
     def build(self, input_shape):
         channels = input_shape[self._channel_axis]
         if channels is None:
-            raise ValueError(f"{type(self).__name__} {self.name!r}: the number of channels must be known, got the shape "
+            raise ValueError(f"{type(self).__name__} {self.name!r}: the number of channels must be known, got the "
+                             f"shape "
                              f"{tuple(input_shape)} of one step.")
         columns = self.filters * self.gates
         self.kernel = self.add_weight(name="kernel", shape=(*self.kernel_size, channels, columns),
@@ -214,7 +215,8 @@ class ConvRNN2D(RNN):
     def __init__(self, cell: Any, return_sequences: bool = False, return_state: bool = False,
                  go_backwards: bool = False, stateful: bool = False, unroll: bool = False, **kwargs: Any):
         if isinstance(cell, (list, tuple, StackedRNNCells)):
-            raise TypeError("ConvRNN2D: stacked cells are not supported; put one ConvRNN2D with return_sequences=True on "
+            raise TypeError("ConvRNN2D: stacked cells are not supported; put one ConvRNN2D with return_sequences=True "
+                            "on "
                             "the other.")
         super().__init__(cell, return_sequences, return_state, go_backwards, stateful, unroll, **kwargs)
         self.input_spec = [InputSpec(ndim=5)]
@@ -243,7 +245,8 @@ class ConvRNN2D(RNN):
     def _stored_shapes(self):
         shape = self._image_shape(tuple(self.input_spec[0].shape[2:]))
         if None in shape:
-            raise ValueError(f"{type(self).__name__} {self.name!r} is stateful, so the rows and columns of its input must be "
+            raise ValueError(f"{type(self).__name__} {self.name!r} is stateful, so the rows and columns of its input "
+                             f"must be "
                              f"known, got {self.input_spec[0].shape}.")
         return [(self._batch_size, *shape)] * 2
 

@@ -69,7 +69,8 @@ class Embedding(Layer):
         said = to_list(self.input_length, allow_tuple=True)
         found = input_shape[1:]
         if len(said) != len(found) or any(a is not None and b is not None and a != b for a, b in zip(said, found)):
-            raise ValueError(f"Embedding {self.name!r}: `input_length` is {self.input_length}, but received input has shape "
+            raise ValueError(f"Embedding {self.name!r}: `input_length` is {self.input_length}, but received input has "
+                             f"shape "
                              f"{tuple(input_shape)}.")
         return (input_shape[0], *(b if a is None else a for a, b in zip(said, found)))
 

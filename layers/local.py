@@ -36,7 +36,8 @@ class _LocallyConnected(Layer):
             raise ValueError(f"{name}: `implementation` must be 1 or 2, got {implementation!r}.")
         if self.padding not in (("valid",) if implementation == 1 else ("valid", "same")):
             raise ValueError(f"{name}: padding {padding!r} is not supported with implementation {implementation}; use "
-                             "'valid'" + (", or implementation=2 for 'same'." if implementation == 1 else " or 'same'."))
+                             "'valid'" + (", or implementation=2 for 'same'." if implementation == 1 else " or "
+                                                                                                          "'same'."))
         self.implementation = implementation
         self.data_format = normalize_data_format(data_format)
         self.activation = activations.get(activation)
@@ -59,7 +60,8 @@ class _LocallyConnected(Layer):
         spatial = tuple(input_shape[2:] if self._first else input_shape[1:-1])
         channels = input_shape[1] if self._first else input_shape[-1]
         if None in spatial or channels is None:
-            raise ValueError(f"{type(self).__name__} {self.name!r}: every place has weights of its own, so the input shape "
+            raise ValueError(f"{type(self).__name__} {self.name!r}: every place has weights of its own, so the input "
+                             f"shape "
                              f"must be known in full, got {tuple(input_shape)}.")
         return spatial, channels
 
@@ -68,7 +70,8 @@ class _LocallyConnected(Layer):
         self._output_sizes = tuple(conv_output_length(*each) for each in zip(
             spatial, self.kernel_size, itertools.repeat(self.padding), self.strides))
         if any(size is None or size < 1 for size in self._output_sizes):
-            raise ValueError(f"{type(self).__name__} {self.name!r}: a window of {self.kernel_size} does not fit into an "
+            raise ValueError(f"{type(self).__name__} {self.name!r}: a window of {self.kernel_size} does not fit into "
+                             f"an "
                              f"input of shape {tuple(input_shape)}.")
         places = self._output_sizes
         if self.implementation == 1:
@@ -179,7 +182,8 @@ class LocallyConnected2D(_LocallyConnected):
         padding: 'valid'; with implementation 2 also 'same'.
         data_format: 'channels_last' or 'channels_first'; default: the configured layout.
         activation, use_bias, initializers, regularizers, constraints: as in Dense.
-        implementation: 1: the kernel is (new rows * new columns, window * channels, filters); 2: one matrix product with
+        implementation: 1: the kernel is (new rows * new columns, window * channels, filters); 2: one matrix product
+        with
             a kernel (rows, columns, channels, new rows, new columns, filters) of which only the windows count.
     """
 

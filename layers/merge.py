@@ -199,7 +199,8 @@ class Dot(_Merge):
         axes = [self.axes] * 2 if isinstance(self.axes, int) else list(self.axes)
         for axis, shape in zip(axes, shapes):
             if not -len(shape) <= axis < len(shape) or axis % len(shape) == 0:
-                raise ValueError(f"Dot {self.name!r}: cannot sum over axis {axis} of an input of shape {tuple(shape)} (axis 0 "
+                raise ValueError(f"Dot {self.name!r}: cannot sum over axis {axis} of an input of shape {tuple(shape)} "
+                                 f"(axis 0 "
                                  "is the batch).")
         return [axis % len(shape) for axis, shape in zip(axes, shapes)]
 

@@ -103,13 +103,13 @@ class SimpleRNN(_RNNOfCell):
         kwargs.pop("implementation", None)  # a SimpleRNN has one gate: there is nothing to choose
         self._set_up(
             {"units": units, "activation": activation, "use_bias": use_bias, "kernel_initializer": kernel_initializer,
-                 "recurrent_initializer": recurrent_initializer, "bias_initializer": bias_initializer,
-                 "kernel_regularizer": kernel_regularizer, "recurrent_regularizer": recurrent_regularizer,
-                 "bias_regularizer": bias_regularizer, "kernel_constraint": kernel_constraint,
-                 "recurrent_constraint": recurrent_constraint, "bias_constraint": bias_constraint, "dropout": dropout,
-                 "recurrent_dropout": recurrent_dropout},
+             "recurrent_initializer": recurrent_initializer, "bias_initializer": bias_initializer,
+             "kernel_regularizer": kernel_regularizer, "recurrent_regularizer": recurrent_regularizer,
+             "bias_regularizer": bias_regularizer, "kernel_constraint": kernel_constraint,
+             "recurrent_constraint": recurrent_constraint, "bias_constraint": bias_constraint, "dropout": dropout,
+             "recurrent_dropout": recurrent_dropout},
             {"return_sequences": return_sequences, "return_state": return_state, "go_backwards": go_backwards,
-                 "stateful": stateful, "unroll": unroll},
+             "stateful": stateful, "unroll": unroll},
             activity_regularizer, kwargs)
 
 
@@ -157,22 +157,24 @@ class GRU(_RNNOfCell):
                  go_backwards: bool = False, stateful: bool = False, unroll: bool = False, reset_after: bool = False,
                  **kwargs: Any):
         self._set_up(
-            {"units": units, "activation": activation, "recurrent_activation": recurrent_activation, "use_bias": use_bias,
-                 "kernel_initializer": kernel_initializer, "recurrent_initializer": recurrent_initializer,
-                 "bias_initializer": bias_initializer, "kernel_regularizer": kernel_regularizer,
-                 "recurrent_regularizer": recurrent_regularizer, "bias_regularizer": bias_regularizer,
-                 "kernel_constraint": kernel_constraint, "recurrent_constraint": recurrent_constraint,
-                 "bias_constraint": bias_constraint, "dropout": dropout, "recurrent_dropout": recurrent_dropout,
-                 "implementation": implementation, "reset_after": reset_after},
+            {"units": units, "activation": activation, "recurrent_activation": recurrent_activation,
+             "use_bias": use_bias,
+             "kernel_initializer": kernel_initializer, "recurrent_initializer": recurrent_initializer,
+             "bias_initializer": bias_initializer, "kernel_regularizer": kernel_regularizer,
+             "recurrent_regularizer": recurrent_regularizer, "bias_regularizer": bias_regularizer,
+             "kernel_constraint": kernel_constraint, "recurrent_constraint": recurrent_constraint,
+             "bias_constraint": bias_constraint, "dropout": dropout, "recurrent_dropout": recurrent_dropout,
+             "implementation": implementation, "reset_after": reset_after},
             {"return_sequences": return_sequences, "return_state": return_state, "go_backwards": go_backwards,
-                 "stateful": stateful, "unroll": unroll},
+             "stateful": stateful, "unroll": unroll},
             activity_regularizer, kwargs)
 
 
 class LSTM(_RNNOfCell):
     """Long short-term memory (Hochreiter & Schmidhuber 1997).
 
-    `carry = gate(forget) * carry + gate(input) * new`, `output = gate(output) * activation(carry)`. The kernels hold the
+    `carry = gate(forget) * carry + gate(input) * new`, `output = gate(output) * activation(carry)`. The kernels hold
+    the
     columns of the input gate, the forget gate, the new value and the output gate, in this order; the states are the
     output and the carry.
 
@@ -213,13 +215,14 @@ class LSTM(_RNNOfCell):
                  return_state: bool = False, go_backwards: bool = False, stateful: bool = False, unroll: bool = False,
                  **kwargs: Any):
         self._set_up(
-            {"units": units, "activation": activation, "recurrent_activation": recurrent_activation, "use_bias": use_bias,
-                 "kernel_initializer": kernel_initializer, "recurrent_initializer": recurrent_initializer,
-                 "bias_initializer": bias_initializer, "unit_forget_bias": unit_forget_bias,
-                 "kernel_regularizer": kernel_regularizer, "recurrent_regularizer": recurrent_regularizer,
-                 "bias_regularizer": bias_regularizer, "kernel_constraint": kernel_constraint,
-                 "recurrent_constraint": recurrent_constraint, "bias_constraint": bias_constraint, "dropout": dropout,
-                 "recurrent_dropout": recurrent_dropout, "implementation": implementation},
+            {"units": units, "activation": activation, "recurrent_activation": recurrent_activation,
+             "use_bias": use_bias,
+             "kernel_initializer": kernel_initializer, "recurrent_initializer": recurrent_initializer,
+             "bias_initializer": bias_initializer, "unit_forget_bias": unit_forget_bias,
+             "kernel_regularizer": kernel_regularizer, "recurrent_regularizer": recurrent_regularizer,
+             "bias_regularizer": bias_regularizer, "kernel_constraint": kernel_constraint,
+             "recurrent_constraint": recurrent_constraint, "bias_constraint": bias_constraint, "dropout": dropout,
+             "recurrent_dropout": recurrent_dropout, "implementation": implementation},
             {"return_sequences": return_sequences, "return_state": return_state, "go_backwards": go_backwards,
-                 "stateful": stateful, "unroll": unroll},
+             "stateful": stateful, "unroll": unroll},
             activity_regularizer, kwargs)

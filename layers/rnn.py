@@ -135,7 +135,8 @@ class RNN(Layer):
     """Runs a cell over the time axis of its input.
 
     # Arguments
-        cell: a cell, or a list of cells that are stacked. A cell has `state_size` (an integer or a list of them), a method
+        cell: a cell, or a list of cells that are stacked. A cell has `state_size` (an integer or a list of them), a
+        method
             `call(inputs, states)` that gives `(output, new states)`, and may have `output_size`, `build`, and arguments
             `constants` and `training` of `call`.
         return_sequences: whether to give the outputs of all time steps, or the last one.
@@ -145,10 +146,12 @@ class RNN(Layer):
         unroll: accepted; the loop is compiled in either case.
 
     # Input
-        (batch, time, features); further inputs: initial states, then constants. `initial_state=` and `constants=` of the
+        (batch, time, features); further inputs: initial states, then constants. `initial_state=` and `constants=` of
+        the
         call do the same.
     # Output
-        (batch, units), or (batch, time, units) with `return_sequences`; with `return_state` a list: the output, then the
+        (batch, units), or (batch, time, units) with `return_sequences`; with `return_state` a list: the output, then
+        the
         states (batch, units).
     # Masks
         Where the mask (batch, time) is false, the states stay and the output of the step before is repeated.
@@ -250,8 +253,10 @@ class RNN(Layer):
             raise AttributeError(f"Layer {self.name!r} must be stateful (`stateful=True`) for its states to be reset.")
         if self._batch_size is None:
             raise ValueError(
-                f"{type(self).__name__} {self.name!r} is stateful, so it needs to know its batch size: in a Sequential model "
-                "give the first layer `batch_input_shape=(batch, ...)`, in a functional one `Input(batch_shape=(batch, ...))`."
+                f"{type(self).__name__} {self.name!r} is stateful, so it needs to know its batch size: in a "
+                f"Sequential model "
+                "give the first layer `batch_input_shape=(batch, ...)`, in a functional one "
+                "`Input(batch_shape=(batch, ...))`."
             )
         shapes = self._stored_shapes()
         if self._states is None:
@@ -264,10 +269,12 @@ class RNN(Layer):
         else:
             values = list(states) if isinstance(states, (list, tuple)) else [states]
         if len(values) != len(shapes):
-            raise ValueError(f"Layer {self.name!r} has {len(shapes)} states, but `reset_states` got {len(values)} values.")
+            raise ValueError(f"Layer {self.name!r} has {len(shapes)} states, but `reset_states` got {len(values)} "
+                             f"values.")
         for index, (value, shape) in enumerate(zip(values, shapes)):
             if np.shape(value) != shape:
-                raise ValueError(f"State {index} of layer {self.name!r} has the shape {shape}, the value for it has the "
+                raise ValueError(f"State {index} of layer {self.name!r} has the shape {shape}, the value for it has "
+                                 f"the "
                                  f"shape {np.shape(value)}.")
         K.batch_set_value(list(zip(self._states, values)))
 
@@ -278,7 +285,8 @@ class RNN(Layer):
             rest = list(inputs[1:])
             inputs = inputs[0]
             if rest and (initial_state is not None or constants is not None):
-                raise ValueError(f"Layer {self.name!r}: give the initial states and constants either in the list of inputs "
+                raise ValueError(f"Layer {self.name!r}: give the initial states and constants either in the list of "
+                                 f"inputs "
                                  "or by name, not both.")
             if self._num_constants:
                 rest, constants = rest[:-self._num_constants], rest[-self._num_constants:]
@@ -296,7 +304,8 @@ class RNN(Layer):
             if len(found) != len(shapes) or any(len(a) != len(b) or any(x is not None and y is not None and x != y
                                                 for x, y in zip(a, b)) for a, b in zip(found, shapes)):
                 raise ValueError(f"An `initial_state` was passed to layer {self.name!r} that is not compatible with "
-                                 f"`cell.state_size`: expected states of the shapes {shapes} (without the batch), found "
+                                 f"`cell.state_size`: expected states of the shapes {shapes} (without the batch), "
+                                 f"found "
                                  f"{found}.")
 
     def _given_state_shapes(self) -> list[tuple] | None:
@@ -313,7 +322,8 @@ class RNN(Layer):
         if all(made_by_layers):
             return super().__call__([inputs, *further], **kwargs)
         if any(made_by_layers):
-            raise ValueError(f"Layer {self.name!r}: the initial states and constants must either all be outputs of layers "
+            raise ValueError(f"Layer {self.name!r}: the initial states and constants must either all be outputs of "
+                             f"layers "
                              "or all be other tensors; you cannot mix them.")
         if initial_state is not None:
             kwargs["initial_state"] = initial_state
@@ -329,7 +339,8 @@ class RNN(Layer):
             initial_state = self.states if self.stateful else self.get_initial_state(inputs)
         count = len(state_shapes(self.cell))
         if len(initial_state) != count:
-            raise ValueError(f"Layer {self.name!r} has {count} states but was passed {len(initial_state)} initial states.")
+            raise ValueError(f"Layer {self.name!r} has {count} states but was passed {len(initial_state)} initial "
+                             f"states.")
         timesteps = K.int_shape(inputs)[1]
         if self.unroll and timesteps is None:
             raise ValueError(f"Layer {self.name!r}: cannot unroll over a time dimension of unknown size; give the "

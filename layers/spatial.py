@@ -33,7 +33,8 @@ def _cropped(layer: Layer, inputs: Any, cropping: tuple, first: bool) -> Any:
     for axis, (before, after) in enumerate(cropping, start=2 if first else 1):
         size = K.int_shape(inputs)[axis]
         if size is not None and before + after >= size:
-            raise ValueError(f"{type(layer).__name__} {layer.name!r}: cropping {(before, after)} leaves nothing of axis "
+            raise ValueError(f"{type(layer).__name__} {layer.name!r}: cropping {(before, after)} leaves nothing of "
+                             f"axis "
                              f"{axis} of an input of shape {K.int_shape(inputs)}.")
     inner = [slice(before, -after if after else None) for before, after in cropping]
     return inputs[(slice(None), slice(None), *inner)] if first else inputs[(slice(None), *inner)]

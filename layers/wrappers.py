@@ -93,10 +93,12 @@ class TimeDistributed(Wrapper):
 
     def build(self, input_shape):
         if isinstance(input_shape, list):
-            raise ValueError(f"TimeDistributed {self.name!r} takes one input, got the shapes {input_shape}. Concatenate the "
+            raise ValueError(f"TimeDistributed {self.name!r} takes one input, got the shapes {input_shape}. "
+                             f"Concatenate the "
                              "inputs before.")
         if len(input_shape) < 3:
-            raise ValueError(f"TimeDistributed {self.name!r} needs an input (batch, time, ...) of at least 3 dimensions, got "
+            raise ValueError(f"TimeDistributed {self.name!r} needs an input (batch, time, ...) of at least 3 "
+                             f"dimensions, got "
                              f"the shape {tuple(input_shape)}.")
         self.input_spec = InputSpec(shape=(None, None, *input_shape[2:]))
         if not self.layer.built:
@@ -156,12 +158,14 @@ class Bidirectional(Wrapper):
 
     def __init__(self, layer: Layer, merge_mode: str | None = "concat", weights: list | None = None, **kwargs: Any):
         if merge_mode not in {"sum", "mul", "ave", "concat", None}:
-            raise ValueError(f"Bidirectional: `merge_mode` must be 'sum', 'mul', 'concat', 'ave' or None, got {merge_mode!r}.")
+            raise ValueError(f"Bidirectional: `merge_mode` must be 'sum', 'mul', 'concat', 'ave' or None, got "
+                             f"{merge_mode!r}.")
         constants = kwargs.pop("num_constants", None)
         super().__init__(layer, **kwargs)
         for name in ("return_sequences", "go_backwards", "stateful"):
             if not hasattr(layer, name):
-                raise ValueError(f"Bidirectional: the layer {layer.name!r} ({type(layer).__name__}) is not recurrent: it has "
+                raise ValueError(f"Bidirectional: the layer {layer.name!r} ({type(layer).__name__}) is not recurrent: "
+                                 f"it has "
                                  f"no `{name}`.")
         self.merge_mode = merge_mode
         self.forward_layer = self._copy(layer, "forward", layer.go_backwards)
@@ -235,7 +239,8 @@ class Bidirectional(Wrapper):
 
     # ------------------------------------------------------------------------------------------ states
     def reset_states(self, states: Any = None) -> None:
-        """Set the states of both layers: zeros, or a list: those of the forward layer, then those of the backward layer."""
+        """Set the states of both layers: zeros, or a list: those of the forward layer, then those of the backward
+        layer."""
         if states is None:
             halves: tuple = (None, None)
         else:
@@ -254,7 +259,8 @@ class Bidirectional(Wrapper):
         if initial_state is None and constants is None:
             return super().__call__(inputs, **kwargs)
         if initial_state is not None and len(initial_state) % 2:
-            raise ValueError(f"Bidirectional {self.name!r}: expected an even number of initial states, those of the forward "
+            raise ValueError(f"Bidirectional {self.name!r}: expected an even number of initial states, those of the "
+                             f"forward "
                              f"layer and then those of the backward layer; got {len(initial_state)}.")
         if constants is not None:
             self._num_constants = len(constants)
@@ -265,7 +271,8 @@ class Bidirectional(Wrapper):
         if all(made_by_layers):
             return super().__call__([inputs, *further], **kwargs)
         if any(made_by_layers):
-            raise ValueError(f"Bidirectional {self.name!r}: the initial states and constants must either all be outputs of "
+            raise ValueError(f"Bidirectional {self.name!r}: the initial states and constants must either all be "
+                             f"outputs of "
                              "layers or all be other tensors; you cannot mix them.")
         if initial_state is not None:
             kwargs["initial_state"] = initial_state
@@ -296,7 +303,8 @@ class Bidirectional(Wrapper):
             arguments = {name: value for name, value in everything.items()
                          if value is not None and has_arg(layer.call, name)}
             if mask is not None and "mask" not in arguments:
-                raise TypeError(f"Bidirectional {self.name!r}: the layer {type(layer).__name__} does not take the mask.")
+                raise TypeError(f"Bidirectional {self.name!r}: the layer {type(layer).__name__} does not take the "
+                                f"mask.")
             results.append(layer.call(inputs, **arguments))
         final: list = []
         if self.return_state:

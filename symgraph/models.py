@@ -8,17 +8,21 @@ from symgraph.engine.input_layer import Input, InputLayer
 from symgraph.engine.layer import Layer
 from symgraph.engine.model import Model
 from symgraph.engine.network import Network
-from symgraph.engine.saving import (
-    load_model,
-    model_from_config,
-    model_from_json,
-    model_from_yaml,
-    save_model,
-)
 from symgraph.engine.sequential import Sequential
 
 __all__ = ["Input", "InputLayer", "Layer", "Model", "Network", "Sequential", "clone_model", "load_model",
            "model_from_config", "model_from_json", "model_from_yaml", "save_model"]
+
+#: What `symgraph.engine.saving` gives: loaded when asked for, since it needs h5py.
+_OF_SAVING = ("load_model", "model_from_config", "model_from_json", "model_from_yaml", "save_model")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OF_SAVING:
+        from symgraph.engine import saving
+
+        return getattr(saving, name)
+    raise AttributeError(f"module 'symgraph.models' has no attribute {name!r}")
 
 
 def clone_model(model: Any, input_tensors: Any = None) -> Any:

@@ -10,11 +10,10 @@ from symgraph.engine.model import Model
 from symgraph.engine.network import Network
 from symgraph.engine.sequential import Sequential
 
-__all__ = ["Input", "InputLayer", "Layer", "Model", "Network", "Sequential", "clone_model", "load_model",
-           "model_from_config", "model_from_json", "model_from_yaml", "save_model"]
-
 #: What `symgraph.engine.saving` gives: loaded when asked for, since it needs h5py.
 _OF_SAVING = ("load_model", "model_from_config", "model_from_json", "model_from_yaml", "save_model")
+
+__all__ = ["Input", "InputLayer", "Layer", "Model", "Network", "Sequential", "clone_model", *_OF_SAVING]
 
 
 def __getattr__(name: str) -> Any:

@@ -65,8 +65,11 @@ def standardize_arrays(data: Any, names: list[str], shapes: list | None, dtypes:
         if len(data) != len(names) and len(names) == 1 and all(np.ndim(item) == 0 or not hasattr(item, "shape")
                                                               for item in data):
             data = [data]
-        elif len(names) == 1 and len(data) == 1 and not hasattr(data[0], "shape") and np.ndim(data[0]) == 0:
-            data = [data]
+        elif len(names) == 1 and len(data) == 1 and not hasattr(data[0], "shape"):
+            # A single sample as nested lists, or a list of one array that is a list: its depth tells.
+            depth = np.ndim(data)
+            if depth == 1 or (shapes is not None and depth == len(shapes[0])):
+                data = [data]
         if len(data) != len(names):
             raise ValueError(
                 f"Error when checking model {what}: the list of Numpy arrays that you are passing to your model is not "

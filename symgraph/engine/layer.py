@@ -30,7 +30,8 @@ COMMON_ARGUMENTS = ("name", "trainable", "dtype", "weights", "input_shape", "bat
 
 #: Attributes that hold layers or variables for bookkeeping, not because they belong to the layer.
 _UNTRACKED = frozenset({"_trainable_weights", "_non_trainable_weights", "_layers", "_inbound_nodes", "_outbound_nodes",
-                        "_losses", "_updates", "_conditional", "_metrics"})
+                        "_losses", "_updates", "_conditional", "_metrics", "_compile_metrics",
+                        "_compile_weighted_metrics", "loss"})
 
 
 class Layer(NodeAccess):

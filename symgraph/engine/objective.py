@@ -145,8 +145,9 @@ class Objective:
     def _list_metrics(self) -> None:
         """Note the metric objects in the order of the results, their names, and how to reset them."""
         own = [metric for output in self.outputs for metric, _ in output.metrics]
+        self._of_layers = [metric for metric in self.model._metrics_of_layers() if metric not in own]
         #: The metric objects, those of layers last.
-        self.metrics: list = own + [metric for metric in self.model._metrics_of_layers() if metric not in own]
+        self.metrics: list = own + self._of_layers
         trackers = self.loss_trackers
         #: 'loss', the losses of the outputs where there are several, the metrics.
         self.metrics_names: list[str] = ["loss", *(one.name for one in trackers), *(one.name for one in self.metrics)]
@@ -258,7 +259,7 @@ class Objective:
             for metric, is_weighted in output.metrics:
                 used = _masked(weights if is_weighted else None, output.mask, K.dtype(output.output))
                 keep(metric, output.target, output.output, sample_weight=used)
-        for metric in self.model._metrics_of_layers():
+        for metric in self._of_layers:
             if hasattr(metric, "_value"):
                 keep(metric, metric._value)
             else:

@@ -72,7 +72,7 @@ class Sequential(Model):
 
     def _start(self, layer: Layer) -> None:
         """Take the first layer; with a known input shape the graph begins."""
-        if isinstance(layer, InputLayer):
+        if isinstance(layer, InputLayer) or getattr(layer, "merged", None):
             self._set_layers([layer], layer._inbound_nodes[0].output_tensors[0])
             return
         first: Any = layer
@@ -96,7 +96,9 @@ class Sequential(Model):
             raise ValueError(f"All layers in a Sequential model should have a single output tensor; "
                              f"{layers[-1].name!r} "
                              f"gives {len(output)}. For multi-output layers, use the functional API.")
-        source = layers[0]._inbound_nodes[0].output_tensors[0]
+        first = layers[0]._inbound_nodes[0]
+        # A `Merge` of models, as Keras 1 has it, comes with their inputs.
+        source: Any = _sources_of(first) if getattr(layers[0], "merged", None) else first.output_tensors[0]
         self._restart()
         self._init_graph(source, output)
         object.__setattr__(self, "_layers", layers)
@@ -107,6 +109,7 @@ class Sequential(Model):
             for node in self._inbound_nodes[:1]:
                 self._inbound_nodes.remove(node)
         self._forget_functions()
+        self._objective = None  # what was compiled was for other outputs
 
     def pop(self) -> None:
         """Remove the last layer.
@@ -226,3 +229,17 @@ class Sequential(Model):
         return super().__call__(inputs, **kwargs)
 
 
+def _sources_of(node: Any) -> list:
+    """The input tensors that the output of a call depends on, each once, in the order of the branches."""
+    found: list = []
+    seen: set[int] = set()
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        if not current.inbound_layers:
+            found += [tensor for tensor in current.output_tensors if not any(tensor is known for known in found)]
+        pending += reversed(current.inbound_nodes())
+    return found

@@ -251,6 +251,7 @@ def test_metrics_of_ones_own():
     model.compile("sgd", "mse", metrics=[mean_pred, extremes, metrics.MeanAbsoluteError(name="mine")])
     out = model.predict(X)
     values = model.evaluate(X, Y, batch_size=20, verbose=0)
+    assert len(values) == len(model.metrics_names) == len(model.train_on_batch(X, Y))
     named = dict(zip(model.metrics_names, values))
     assert set(named) == {"loss", "mean_pred", "low", "high", "mine"}
     np.testing.assert_allclose([named["mean_pred"], named["low"], named["high"], named["mine"]],
@@ -432,3 +433,30 @@ def test_models_without_inputs_from_other_threads():
     for thread in threads:
         thread.join()
     assert len(found) == 4 and all(np.array_equal(got, want) for got in found)
+
+
+def test_compiling_anew_forgets_the_old_metrics():
+    model = linear()
+    model.compile("sgd", "mse", metrics=[metrics.MeanAbsoluteError(name="first")])
+    model.fit(X, Y, verbose=0)
+    model.compile("sgd", "mse", metrics=[metrics.MeanAbsoluteError(name="second")])
+    assert model.metrics_names == ["loss", "second"] and len(model.evaluate(X, Y, verbose=0)) == 2
+
+
+def test_a_stack_that_grows_needs_compile():
+    model = linear()
+    model.compile("sgd", "mse")
+    model.add(Dense(1))
+    with pytest.raises(RuntimeError, match="must compile"):
+        model.fit(X, Y[:, :1], verbose=0)
+    model.compile("sgd", "mse")
+    model.fit(X, Y[:, :1], verbose=0)
+
+
+def test_nested_lists_are_data():
+    model = linear()
+    model.compile("sgd", "mse")
+    want = model.predict(X[:1])
+    np.testing.assert_allclose(model.predict(X[:1].tolist()), want, rtol=1e-6)
+    np.testing.assert_allclose(model.predict([X[:1]]), want, rtol=1e-6)
+    np.testing.assert_allclose(model.predict(X[:3].tolist())[:1], want, rtol=1e-5)

@@ -69,10 +69,8 @@ class Model(Network):
                             "loss_weights, "
                             "sample_weight_mode, weighted_metrics, target_tensors.")
         self.optimizer = optimizers.get(optimizer)
+        self.__dict__.pop("_waiting_compile", None)
         if self.__dict__.get("inputs") is None:
-            if not self._is_subclassed:
-                raise RuntimeError(f"The model {self.name!r} does not know its input yet: give its first layer an "
-                                   "`input_shape`, or call `model.build(input_shape)` before `compile`.")
             # The outputs are known once there are inputs: with the first data, or by `build`.
             self._waiting_compile = {
                 "optimizer": self.optimizer, "loss": loss, "metrics": metrics, "loss_weights": loss_weights,
@@ -240,6 +238,10 @@ class Model(Network):
         self.output_names = [f"output_{number}" for number in range(1, len(self.outputs) + 1)]
         self._feed_inputs, self._feed_input_names = self.inputs, self.input_names
         self._feed_input_shapes = [tensor._keras_shape for tensor in inputs]
+        self._compile_waiting()
+
+    def _compile_waiting(self) -> None:
+        """Do the `compile` that came before the inputs were known."""
         waiting = self.__dict__.pop("_waiting_compile", None)
         if waiting is not None:
             self.compile(**waiting)

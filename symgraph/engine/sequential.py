@@ -103,6 +103,12 @@ class Sequential(Model):
         self._init_graph(source, output)
         object.__setattr__(self, "_layers", layers)
 
+    def _gathered(self, kind: str) -> list:
+        found = super()._gathered(kind)
+        for branch in getattr(self._layers[0], "merged", ()) if self._layers else ():
+            found += getattr(branch, kind)
+        return found
+
     def _restart(self) -> None:
         """Forget the node of the shorter stack, and what was compiled for it."""
         if self.built:
@@ -154,6 +160,7 @@ class Sequential(Model):
         for layer in layers:
             output = layer(output)
         self._set_layers([source._keras_history[0], *layers], output)
+        self._compile_waiting()
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """The output for another input."""

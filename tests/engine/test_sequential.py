@@ -44,14 +44,25 @@ def test_pop():
 def test_late_building():
     model = Sequential([Dense(4), Activation("relu"), Dense(2)])
     assert not model.built and len(model.layers) == 3
-    with pytest.raises(RuntimeError, match="does not know its input"):
-        model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="not yet been built"):
+        model.summary()
     with pytest.raises(ValueError, match="input_shape"):
         model.build()
     model.build((None, 3))
     assert model.output_shape == (None, 2) and len(model.get_weights()) == 4
     again = Sequential.from_config(model.get_config())
     assert again.output_shape == (None, 2)
+
+
+def test_compile_before_the_input_is_known():
+    model = Sequential([Dense(4), Dense(2)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    x, y = np.ones((6, 3)), np.zeros((6, 2))
+    history = model.fit(x, y, validation_split=0.5, epochs=2, verbose=0)
+    assert list(history.history) == ["loss", "mae", "val_loss", "val_mae"] and model.input_shape == (None, 3)
+    other = Sequential([Dense(2)])
+    other.compile("sgd", "mse")
+    assert np.isfinite(other.train_on_batch(x, y)) and other.built
 
 
 def test_late_building_by_data_and_by_call():

@@ -32,7 +32,7 @@ _SOURCES = {
     "keras.utils.data_utils": ("symgraph.utils.data_utils", "symgraph.utils.generic_utils"),
     "keras.applications.music_tagger_crnn": ("symgraph.applications.music_tagger_crnn",),
 }
-_SOURCES["keras.engine.topology"] = _SOURCES["keras.engine"]
+_SOURCES["keras.engine.topology"] = (*_SOURCES["keras.engine"], "symgraph.legacy.layers")
 
 _resolved: dict[tuple[str, str], Any] = {}
 

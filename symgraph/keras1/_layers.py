@@ -9,6 +9,7 @@ import numpy as np
 
 from symgraph import backend as K
 from symgraph import layers as new_layers
+from symgraph.engine.layer import COMMON_ARGUMENTS
 from symgraph.engine.layer import Layer as NewLayer
 from symgraph.keras1._initializations import INITIALIZATIONS, OldInitializer
 from symgraph.keras1._initializations import get as get_initialization
@@ -26,6 +27,9 @@ NATIVE = {
 #: Names of arguments that hold initializations.
 _INITS = frozenset({"init", "inner_init", "beta_init", "gamma_init", "alpha_init", "t_left_init", "a_left_init",
                     "t_right_init", "a_right_init", "depthwise_init"})
+#: Layers whose steps come before their features, whatever the order of pictures is.
+_OF_SEQUENCES = frozenset({"Convolution1D", "AtrousConvolution1D", "LocallyConnected1D", "MaxPooling1D",
+                           "AveragePooling1D", "GlobalMaxPooling1D", "GlobalAveragePooling1D"})
 #: Old attribute -> attribute here (for a weight, the variable).
 _ATTRIBUTES = {
     "W": "kernel", "U": "recurrent_kernel", "b": "bias", "output_dim": "units", "nb_filter": "filters",
@@ -214,6 +218,8 @@ def make_layer(name: str, arguments: str, native: type, extra: dict | None = Non
     names = frozenset(parameter.name for parameter in known)
     rule = RULES.get(native.__name__)
     new_only = frozenset(rule.rename.values()) - names if rule else frozenset()
+    open_ended = len(known) < len(old.parameters)
+    written_here = native.__module__ == "symgraph.legacy.layers"  # in the words of Keras 1 already
     recurrent = issubclass(native, new_layers.RNN) if hasattr(new_layers, "RNN") else False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: N807
@@ -221,13 +227,15 @@ def make_layer(name: str, arguments: str, native: type, extra: dict | None = Non
             object.__setattr__(self, "_old", None)
             native.__init__(self, *args, **kwargs)
             return
+        common = {} if open_ended else {key: kwargs.pop(key) for key in list(kwargs)
+                                        if key in COMMON_ARGUMENTS and key not in old.parameters}
         try:
             bound = old.bind(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{name}: {error}. Its arguments are: {arguments}.") from None
         bound.apply_defaults()
         given = dict(bound.arguments)
-        rest = given.pop("kwargs", {})
+        rest = {**common, **given.pop("kwargs", {})}
         first = "dim_ordering" in names and _is_first(given)
         object.__setattr__(self, "_old", dict(given))
         object.__setattr__(self, "_layout", _layout(name, {**given, **rest}, first))
@@ -237,6 +245,8 @@ def make_layer(name: str, arguments: str, native: type, extra: dict | None = Non
         if name in {"Embedding", "BatchNormalization"}:  # what the classes of `_special_layers` do themselves
             words.pop("dropout", None)
             words.pop("mode", None)
+        if name in _OF_SEQUENCES:
+            words["data_format"] = "channels_last"
         if name.startswith("Atrous"):
             words["dilation_rate"] = words.pop("atrous_rate")
         if recurrent:
@@ -248,7 +258,7 @@ def make_layer(name: str, arguments: str, native: type, extra: dict | None = Non
         native.__init__(self, **words)
 
     def get_config(self) -> dict:
-        if self._old is None:
+        if self._old is None or written_here:
             return native.get_config(self)
         config = OldLayer.get_config(self)
         # The base's part alone: what the class here adds is in other words.

@@ -192,12 +192,29 @@ class Sequential(_OldModel, NewSequential):
     def get_config(self):
         """A list of the layers' classes and configurations."""
         config = super().get_config()
-        return config["layers"] if isinstance(config, dict) else config
+        entries = config["layers"] if isinstance(config, dict) else config
+        branches = getattr(self.layers[0], "merged", None) if self.layers else None
+        if branches:
+            entries[0]["config"]["layers"] = [{"class_name": type(branch).__name__, "config": branch.get_config()}
+                                              for branch in branches]
+        return entries
 
     @classmethod
     def from_config(cls, config, layer_cache=None, custom_objects=None):
         """The model of a list of layers' configurations."""
-        return super().from_config(config, custom_objects=custom_objects)
+        entries = config["layers"] if isinstance(config, dict) else config
+        branches = entries[0]["config"].get("layers") if entries and entries[0]["class_name"] == "Merge" else None
+        if not branches:
+            return super().from_config(config, custom_objects=custom_objects)
+        known = {**known_layers(), **(custom_objects or {})}
+        inner = {key: value for key, value in entries[0]["config"].items() if key != "layers"}
+        merged = known["Merge"].from_config(inner)
+        merged.join([layer_from_config(branch, custom_objects) for branch in branches])
+        model = cls()
+        model.add(merged)
+        for entry in entries[1:]:
+            model.add(layer_from_config(entry, custom_objects))
+        return model
 
 
 # ---------------------------------------------------------------------------------------------- losses, metrics

@@ -140,6 +140,8 @@ _REGULARIZERS = {name: globals()[name] for name in (
 def _from_table(identifier: Any, table: dict, kwargs: dict | None, what: str) -> Any:
     """An object of a name, or of a configuration that holds its class under `name` (or as Keras 2 writes it)."""
     if isinstance(identifier, dict):
+        if identifier.get("class_name") == "OldPenalty":
+            identifier = identifier["config"]
         if "class_name" in identifier:
             name, arguments = identifier["class_name"], dict(identifier["config"])
         else:

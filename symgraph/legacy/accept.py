@@ -92,8 +92,8 @@ def accepting(function: Callable, name: str) -> Callable:
 
 def accept_methods(cls: type) -> None:
     """Make the constructor and the methods of a class of this package accept their old words."""
-    if not cls.__module__.startswith("symgraph."):
-        return
+    if not cls.__module__.startswith("symgraph.") or cls.__module__.startswith("symgraph.keras1"):
+        return  # the classes of the Keras-1 dialect speak the old words themselves
     if cls.__name__ in RULES:
         current = cls.__init__  # type: ignore[misc]
         if getattr(current, "_rule", None) != cls.__name__:

@@ -318,14 +318,18 @@ class Merge(Layer):
         self.arguments = dict(arguments or {})
         self.supports_masking = True
         if layers:
-            if len(layers) < 2:
-                raise ValueError(f"Merge {self.name!r} needs at least two layers, got {len(layers)}.")
-            self.merged = list(layers)
-            tensors = []
-            for k, layer in enumerate(layers):
-                outputs = to_list(layer.get_output_at(node_indices[k] if node_indices else 0))
-                tensors.append(outputs[tensor_indices[k] if tensor_indices else 0])
-            self(tensors)
+            self.join(layers, node_indices, tensor_indices)
+
+    def join(self, layers: list, node_indices: list | None = None, tensor_indices: list | None = None) -> None:
+        """Call the layer on the outputs of layers or models."""
+        if len(layers) < 2:
+            raise ValueError(f"Merge {self.name!r} needs at least two layers, got {len(layers)}.")
+        self.merged = list(layers)
+        tensors = []
+        for k, layer in enumerate(layers):
+            outputs = to_list(layer.get_output_at(node_indices[k] if node_indices else 0))
+            tensors.append(outputs[tensor_indices[k] if tensor_indices else 0])
+        self(tensors)
 
     def compute_output_shape(self, input_shape):
         if self._output_shape is None:

@@ -20,8 +20,8 @@ import numpy as np
 __all__ = [
     "CustomObjectScope", "check_for_unexpected_keys", "custom_object_scope",
     "deserialize_keras_object", "func_dump", "func_load", "get_custom_objects", "getargspec", "has_arg",
-    "is_all_none", "object_list_uid", "parameter_names", "serialize_keras_object", "slice_arrays", "stored_code", "to_list",
-    "to_snake_case", "transpose_shape", "unpack_singleton",
+    "is_all_none", "object_list_uid", "parameter_names", "serialize_keras_object", "slice_arrays", "stored_code",
+    "to_list", "to_snake_case", "transpose_shape", "unpack_singleton",
 ]
 
 _CUSTOM_OBJECTS: dict[str, Any] = {}
@@ -109,7 +109,9 @@ def deserialize_keras_object(
                 f"Improper {printable_module_name} configuration: expected a dictionary with the keys "
                 f"'class_name' and 'config', got {dict(identifier)!r}."
             )
-        config = dict(identifier["config"])
+        config = identifier["config"]
+        if isinstance(config, Mapping):  # a Sequential of Keras 1 is a bare list
+            config = dict(config)
         known = _lookup(identifier["class_name"], module_objects, custom_objects, printable_module_name)
         if hasattr(known, "from_config"):
             if has_arg(known.from_config, "custom_objects"):
@@ -190,8 +192,8 @@ def func_load(code: Any, defaults: tuple | None = None, closure: tuple | None = 
     if not (allow_code or _CODE_POLICY.get() == "run"):
         raise ValueError(
             "The configuration holds the byte code of a Python function (a Lambda layer). Running code from a file "
-            "is refused. If you trust where it comes from, load it with `allow_unsafe=True`; better, write the function as "
-            "a class of your own (a Layer) and pass it in `custom_objects`."
+            "is refused. If you trust where it comes from, load it with `allow_unsafe=True`; better, write the function "
+            "as a class of your own (a Layer) and pass it in `custom_objects`."
         )
     raw = marshal.loads(base64.b64decode(code.encode("ascii")))
     cells = tuple(types.CellType(value) for value in closure) if closure is not None else None

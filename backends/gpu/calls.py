@@ -6,6 +6,7 @@ Binding evaluates the words; in a loop each iteration adds fixed increments to t
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import struct
 from collections.abc import Callable, Mapping, Sequence
@@ -140,17 +141,21 @@ class Kernel:
 
         The text is a namespace, so that those of many kernels make one module.
         """
-        types = ("i64", "u64") if wide else ("int", "u32")
-        inside = (
-            f"typedef {types[0]} position;\ntypedef {types[1]} count;\n"
-            f"struct Arguments {{ i64 v[{max(len(self.arguments), 1)}]; }};\n{self.body}"
-        )
-        name = f"{self.family}_{hashlib.sha256((PRELUDE + inside).encode()).hexdigest()[:12]}"
-        return name, f"namespace of_{name} {{\n{inside.replace('NAME', name)}}}\n"
+        return _text(self.family, self.body, max(len(self.arguments), 1), wide)
 
     def is_wide(self, sizes: Sizes) -> bool:
         """Return whether an index into one of the views may not fit 32 bits."""
         return any(_reach(view, sizes) >= NARROW_LIMIT for view in self.views)
+
+
+@functools.lru_cache(maxsize=4096)
+def _text(family: str, body: str, words: int, wide: bool) -> tuple[str, str]:
+    types = ("i64", "u64") if wide else ("int", "u32")
+    inside = (
+        f"typedef {types[0]} position;\ntypedef {types[1]} count;\nstruct Arguments {{ i64 v[{words}]; }};\n{body}"
+    )
+    name = f"{family}_{hashlib.sha256((PRELUDE + inside).encode()).hexdigest()[:12]}"
+    return name, f"namespace of_{name} {{\n{inside.replace('NAME', name)}}}\n"
 
 
 def _reach(view: View, sizes: Sizes) -> int:
@@ -306,7 +311,7 @@ class Binder:
             return [self._word(argument) for argument in call.arguments]
         if isinstance(call, Fill):
             return [self._word(Address(call.view))] if evaluate(call.view.size, sizes) else None
-        if 0 in (evaluate(size, sizes) for size in (call.rows, call.columns, call.batch)):
+        if any(evaluate(size, sizes) == 0 for size in (call.rows, call.columns, call.batch)):
             return None
         return [self._word(Address(view)) for view in (call.x, call.y, call.out)]
 

@@ -21,7 +21,8 @@ from symgraph.compiler.program import Program
 from symgraph.graph.type import TensorType, numpy_dtype
 from symgraph.runtime.executor import ExecutorError
 
-#: NVRTC options of every kernel. Contraction to fused multiply-add is the compiler's default; no fast mathematics.
+#: NVRTC options of every kernel. No fast mathematics; but CuPy adds that float32 numbers too small for the normal range
+#: become zero, and contraction to fused multiply-add is the compiler's default.
 OPTIONS = ("--std=c++17",)
 
 #: Element types of cuBLAS (cudaDataType_t) and the type in which it computes (cublasComputeType_t).
@@ -74,6 +75,9 @@ class GPUExecutor:
         self._blas: Any = None
         # cuBLAS reads alpha and beta from host memory.
         self._scalars = {dtype: np.array([0, 1], dtype) for dtype in ("float32", "float64")}
+        self._zero_and_one = {
+            dtype: (array.ctypes.data, array.ctypes.data + array.itemsize) for dtype, array in self._scalars.items()
+        }
 
     # ------------------------------------------------------------------------------------------------- memory
 
@@ -197,9 +201,8 @@ class GPUExecutor:
         kind, out_kind = (_BLAS_TYPES[dtype] for dtype in dtypes)
         wide = "float64" if dtypes[0] == "float64" else "float32"
         compute = _COMPUTE_64F if wide == "float64" else _COMPUTE_32F
-        scalars = self._scalars[wide]
-        one = scalars.ctypes.data + scalars.itemsize
-        beta = one if add else scalars.ctypes.data
+        zero, one = self._zero_and_one[wide]
+        beta = one if add else zero
         first, second = int(transpose_y), int(transpose_x)  # CUBLAS_OP_N is 0, CUBLAS_OP_T is 1
         lead_y = max(inner if transpose_y else columns, 1)
         lead_x = max(rows if transpose_x else inner, 1)

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from symgraph.backends.gpu.executor import OPTIONS
+
 #: The oldest architecture that CUDA 13 compiles for, and a recent one.
 ARCHITECTURES = ("sm_75", "sm_90")
 
@@ -47,7 +49,9 @@ def _with_nvrtc(text: str, architecture: str) -> str | None:
     assert library is not None
     program = ctypes.c_void_p()
     library.nvrtcCreateProgram(ctypes.byref(program), text.encode(), b"kernel.cu", 0, None, None)
-    options = [b"--std=c++17", f"--gpu-architecture={architecture}".encode()]
+    # What the executor asks for, and what CuPy adds to it.
+    options = [*(option.encode() for option in OPTIONS), f"--gpu-architecture={architecture}".encode()]
+    options += [b"-ftz=true", b"--device-as-default-execution-space"]
     wrong = library.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
     message = None
     if wrong:

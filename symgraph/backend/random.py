@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from symgraph import config
-from symgraph.graph.convert import as_float
+from symgraph.compiler.graph import rebuild
+from symgraph.graph.convert import as_float, as_node
 from symgraph.graph.node import Node
 from symgraph.graph.tensor import Tensor, Variable
-from symgraph.graph.traverse import topological_order
+from symgraph.graph.traverse import rewrite, topological_order
 from symgraph.ops import elementwise as e
 from symgraph.ops import random as ops
 from symgraph.ops.leaf import constant
 
 __all__ = ["dropout", "random_binomial", "random_normal", "random_uniform", "truncated_normal"]
 
-_STREAMS = itertools.count(1)
 _STEP: list[Variable] = []
 
 
@@ -46,6 +45,25 @@ def with_step(outputs: Sequence[Tensor], updates: Sequence[Any]) -> list[Any]:
     return [*updates, (step, step + np.uint32(1))]
 
 
+def with_own_step(
+    outputs: Sequence[Tensor], updates: Sequence[Any], step: Variable
+) -> tuple[list[Tensor], list[Any]]:
+    """Return outputs and updates whose random tensors count by `step` instead of the common counter, and its advance.
+
+    What else was computed before then makes no difference to the numbers.
+    """
+    pairs = [tuple(pair) for pair in updates]
+    if not _STEP:
+        return list(outputs), pairs
+    common = _STEP[0].node
+    roots = [tensor.node for tensor in outputs] + [as_node(value) for _, value in pairs]
+    if common not in topological_order(roots):
+        return list(outputs), pairs
+    new = rewrite(roots, lambda node, inputs: step.node if node is common else rebuild(node, inputs))
+    pairs = [(target, Tensor(new[root])) for (target, _), root in zip(pairs, roots[len(outputs):], strict=True)]
+    return [Tensor(new[tensor.node], tensor.name) for tensor in outputs], [*pairs, (step, step + np.uint32(1))]
+
+
 def _seed(seed: int | None) -> int:
     """Return a 32-bit seed; without one, a draw from NumPy's global generator, which np.random.seed governs."""
     if seed is None:
@@ -57,8 +75,9 @@ def _draw(op: Any, shape: Any, dtype: str | None, seed: int | None) -> Node:
     from symgraph.backend.shape import as_sizes
 
     dtype = dtype or config.floatx()
-    stream = 0 if seed is not None else next(_STREAMS)
-    return ops.draw(op, random_step().node, seed=_seed(seed), stream=stream, shape=as_sizes(shape), dtype=dtype)
+    # Drawn seeds differ, which keeps two tensors apart; a count of tensors would make a second run in the same process
+    # differ from the first although NumPy's seed is the same.
+    return ops.draw(op, random_step().node, seed=_seed(seed), stream=0, shape=as_sizes(shape), dtype=dtype)
 
 
 def random_uniform(

@@ -11,6 +11,7 @@ import numpy as np
 
 from symgraph import backend as K
 from symgraph import optimizers
+from symgraph.backend.random import with_own_step
 from symgraph.engine import loop
 from symgraph.engine.data import (
     ArraySource,
@@ -88,6 +89,7 @@ class Model(Network):
         self._collected_trainable_weights = list(self.trainable_weights)
         self._collected_flags = self._trainable_flags()
         self._functions: dict = {}
+        self._random_steps: dict = {}
         self._metrics_in_use = False
 
     @property
@@ -119,7 +121,7 @@ class Model(Network):
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of what `evaluate` and `train_on_batch` give; metrics that give dictionaries are asked for theirs."""
+        """The names of what `evaluate` and `train_on_batch` give; metrics that give dictionaries are asked for them."""
         self._compiled.expand()
         return self._compiled.metrics_names
 
@@ -161,19 +163,32 @@ class Model(Network):
 
     def _make_function(self, mode: str, weighted: tuple[bool, ...]) -> Callable[[list], list]:
         if mode == "predict":
-            return _fixed_phase(self._feed_inputs, self.outputs, self.state_updates, f"{self.name}_predict", 0)
+            return self._compiled_function(mode, self._feed_inputs, self.outputs, self.state_updates)
         objective = self._compiled
         total, results, updates = objective.graph(weighted)
         inputs = self._feed_inputs + objective.feeds()
         inputs += [output.weights for output, used in zip(objective.trained, weighted) if used]
         if mode == "test":
             updates = [*self.state_updates, *updates]
-            return _fixed_phase(inputs, [total, *results], updates, f"{self.name}_test", 0)
+            return self._compiled_function(mode, inputs, [total, *results], updates)
         params = self._collected_trainable_weights
         with K.name_scope("training"):
             steps = self._optimizer_steps(total, params) if params else []
         updates = _in_sequence([*self.updates, *steps, *updates])
-        return _fixed_phase(inputs, [total, *results], updates, f"{self.name}_train", 1)
+        return self._compiled_function(mode, inputs, [total, *results], updates)
+
+    def _compiled_function(self, mode: str, inputs: list, outputs: list, updates: list) -> Callable[[list], list]:
+        """A function with the learning phase built in, and random numbers that depend on seeds and its own past alone."""
+        outputs, updates = with_own_step(outputs, updates, self._random_step(mode))
+        return K.function(inputs, outputs, updates=updates, name=f"{self.name}_{mode}",
+                          learning_phase=1 if mode == "train" else 0)
+
+    def _random_step(self, mode: str) -> Any:
+        """The counter of the random numbers of a mode: how many batches there were since `compile`."""
+        steps = self.__dict__.setdefault("_random_steps", {})
+        if mode not in steps:
+            steps[mode] = K.variable(0, dtype="uint32", name=f"{self.name}/{mode}_random_step")
+        return steps[mode]
 
     def _optimizer_steps(self, total: Any, params: list) -> list:
         """The optimizer's updates of a training step."""
@@ -588,11 +603,6 @@ class Model(Network):
 
 
 # ---------------------------------------------------------------------------------------------- helpers
-def _fixed_phase(inputs: list, outputs: list, updates: list, name: str, phase: int) -> Callable[[list], list]:
-    """A function with the learning phase built in (unless the user fixed it with `K.set_learning_phase`)."""
-    return K.function(inputs, outputs, updates=updates, name=name, learning_phase=phase)
-
-
 def _numpy_dtype(tensor: Any) -> np.dtype:
     return numpy_dtype(tensor.dtype)
 

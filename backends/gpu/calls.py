@@ -177,7 +177,7 @@ class Fill:
 
 @dataclass(frozen=True)
 class Product:
-    """Matrix products of contiguous row-major arrays by cuBLAS: out[b] = op(x[b]) @ op(y[b]).
+    """Matrix products by cuBLAS: out[b] = op(x[b]) @ op(y[b]), with `out` contiguous and row-major.
 
     Attributes:
         x, y, out: the arrays; x and y are rows by inner and inner by columns after the transpositions. `out` may be
@@ -185,6 +185,8 @@ class Product:
         rows, inner, columns, batch: sizes.
         transpose_x, transpose_y: whether the last two axes are swapped before.
         add: True adds to `out` instead of overwriting it.
+        leads: the distance of neighbouring rows of x and of y in memory; None where they follow each other.
+        apart: likewise of neighbouring matrices.
     """
 
     x: View
@@ -197,6 +199,8 @@ class Product:
     transpose_x: bool = False
     transpose_y: bool = False
     add: bool = False
+    leads: tuple[DimLike, DimLike] | None = None
+    apart: tuple[DimLike, DimLike] | None = None
 
 
 @dataclass(frozen=True)
@@ -344,9 +348,11 @@ class Binder:
         )
         if inner == 0 and not call.add:  # nothing to sum
             return self.device.fill(rows * columns * batch * numpy_dtype(call.out.dtype).itemsize, row[2:])
-        shape = (rows, inner, columns, batch)
-        dtypes = (call.x.dtype, call.out.dtype)
-        return self.device.product(dtypes, shape, call.transpose_x, call.transpose_y, call.add, row)
+        leads = call.leads or (rows if call.transpose_x else inner, inner if call.transpose_y else columns)
+        apart = call.apart or (rows * inner, inner * columns)
+        strides = tuple((evaluate(lead, sizes), evaluate(far, sizes)) for lead, far in zip(leads, apart, strict=True))
+        dtypes, shape = (call.x.dtype, call.out.dtype), (rows, inner, columns, batch)
+        return self.device.product(dtypes, shape, (call.transpose_x, call.transpose_y), strides, call.add, row)
 
 
 def _repeated(

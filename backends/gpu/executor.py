@@ -184,17 +184,23 @@ class GPUExecutor:
         self,
         dtypes: tuple[str, str],
         shape: tuple[int, int, int, int],
-        transpose_x: bool,
-        transpose_y: bool,
+        transposed: tuple[bool, bool],
+        strides: tuple[tuple[int, int], tuple[int, int]],
         add: bool,
         words: np.ndarray,
     ) -> Callable[[], None]:
         """Return a function that multiplies row-major matrices; the words are the addresses of x, y and the result.
 
-        `dtypes` are those of the factors and of the result; `shape` is rows, inner, columns, batch.
-
         cuBLAS counts in columns: what it takes for the transposed result is the product of the transposed factors in
         the other order.
+
+        Args:
+            dtypes: of the factors and of the result.
+            shape: rows, inner, columns, batch.
+            transposed: whether x and y are.
+            strides: for x and y the distance of neighbouring rows and of neighbouring matrices.
+            add: whether to add to the result.
+            words: see above.
         """
         rows, inner, columns, batch = shape
         blas = self.blas
@@ -203,9 +209,9 @@ class GPUExecutor:
         compute = _COMPUTE_64F if wide == "float64" else _COMPUTE_32F
         zero, one = self._zero_and_one[wide]
         beta = one if add else zero
-        first, second = int(transpose_y), int(transpose_x)  # CUBLAS_OP_N is 0, CUBLAS_OP_T is 1
-        lead_y = max(inner if transpose_y else columns, 1)
-        lead_x = max(rows if transpose_x else inner, 1)
+        second, first = map(int, transposed)  # CUBLAS_OP_N is 0, CUBLAS_OP_T is 1
+        (lead_x, apart_x), (lead_y, apart_y) = strides
+        lead_x, lead_y = max(lead_x, 1), max(lead_y, 1)
         handle, default = self._handle, -1
 
         def multiply() -> None:
@@ -217,8 +223,8 @@ class GPUExecutor:
                 )  # fmt: skip
             else:
                 blas.gemmStridedBatchedEx(
-                    handle, first, second, columns, rows, inner, one, y, kind, lead_y, inner * columns,
-                    x, kind, lead_x, rows * inner, beta, out, out_kind, columns, rows * columns, batch,
+                    handle, first, second, columns, rows, inner, one, y, kind, lead_y, apart_y,
+                    x, kind, lead_x, apart_x, beta, out, out_kind, columns, rows * columns, batch,
                     compute, default,
                 )  # fmt: skip
 

@@ -53,7 +53,7 @@ def test_without_cublas(gpu, device, monkeypatch):
 
     monkeypatch.setattr(device.cuda, "device", Device)
     with pytest.raises(ExecutorError, match=f"cuBLAS cannot be loaded.*libcublas.*{ADVICE}"):
-        gpu.product(("float32", "float32"), (1, 1, 1, 1), False, False, False, None)
+        gpu.product(("float32", "float32"), (1, 1, 1, 1), (False, False), ((1, 1), (1, 1)), False, None)
 
 
 def test_importing_the_executor_imports_no_cupy():

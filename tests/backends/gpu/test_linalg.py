@@ -9,9 +9,11 @@ import pytest
 from compare import node_input, run
 from host_kernels import needs_compiler
 
+from symgraph.backends.gpu.lower.linalg import layout
+from symgraph.compiler.program import View
 from symgraph.graph.type import new_symbol, numpy_dtype
-from symgraph.ops.linalg import dot, matmul
-from symgraph.ops.shape import slice_, transpose
+from symgraph.ops.linalg import matmul
+from symgraph.ops.shape import broadcast_to, reshape, slice_, transpose
 
 pytestmark = needs_compiler
 
@@ -41,11 +43,61 @@ def test_sizes_of_one_and_nothing(gpu, sizes):
     np.testing.assert_array_equal(got, x @ y)
 
 
-def test_views_are_copied_where_strides_are_needed(gpu):
+def test_views_are_read_in_place(gpu, device):
+    """Slices of columns, transposed views, a time step of an array, a stack of them: no copy."""
     rng = np.random.RandomState(1)
-    x, y = rng.randn(3, 8, 5), rng.randn(6, 12)
-    a, b = node_input(x.shape, "float64"), node_input(y.shape, "float64")
-    turned = transpose(a, (1, 0, 2))
-    part = slice_(b, (0, 3), (5, 4))
-    (got,) = run([dot(turned, part)], [(a, x), (b, y)], gpu)
-    np.testing.assert_allclose(got, np.dot(x.transpose(1, 0, 2), y[:5, 3:7]), rtol=1e-12)
+    arrays = [rng.randn(4, 9), rng.randn(5, 12), rng.randn(3, 8, 5), rng.randn(2, 3, 4, 6)]
+    a, b, c, d = (node_input(array.shape, "float64") for array in arrays)
+    w, x, y, z = arrays
+    step = reshape(slice_(c, (0, 2, 0), (3, 1, 5)), (3, 5))
+    stack = transpose(d, (0, 1, 3, 2))
+    nodes = [
+        matmul(slice_(a, (0, 2), (4, 5)), slice_(b, (0, 3), (5, 7))),
+        matmul(transpose(slice_(b, (0, 0), (5, 4))), transpose(slice_(a, (0, 4), (4, 5)))),
+        matmul(step, b),
+        matmul(slice_(stack, (0, 0, 1, 0), (2, 3, 4, 4)), d),
+    ]
+    turned = np.swapaxes(z, -1, -2)
+    expected = [w[:, 2:7] @ x[:, 3:10], x[:, :4].T @ w[:, 4:].T, y[:, 2] @ x, turned[:, :, 1:5] @ z]
+    results = run(nodes, list(zip((a, b, c, d), arrays, strict=True)), gpu)
+    for got, wanted in zip(results, expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-12)
+    assert set(device.launches) == {"gemm"}
+
+
+def test_what_cannot_be_read_in_place_is_copied(gpu, device):
+    rng = np.random.RandomState(1)
+    x, y, row = rng.randn(3, 8, 10), rng.randn(6, 4), rng.randn(6)
+    a, b, c = (node_input(array.shape, "float64") for array in (x, y, row))
+    nodes = [
+        matmul(slice_(b, (5, 0), (6, 4), (-1, 1)), transpose(b)),
+        matmul(slice_(a, (0, 0, 0), (3, 4, 5), (1, 2, 2)), slice_(a, (0, 0, 0), (3, 5, 5), (1, 1, 2))),
+        matmul(broadcast_to(c, (3, 6)), b),
+    ]
+    expected = [y[::-1] @ y.T, x[:, ::2, ::2] @ x[:, :5, ::2], np.broadcast_to(row, (3, 6)) @ y]
+    results = run(nodes, [(a, x), (b, y), (c, row)], gpu)
+    for got, wanted in zip(results, expected, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-12)
+    assert sum(name.startswith("fused") for name in device.launches) >= 3
+
+
+def test_layouts():
+    size, steps = new_symbol("n"), new_symbol("t")
+
+    def of(shape, strides):
+        found = layout(View(0, "float32", shape, strides))
+        return found and (found.lead, found.apart, found.transposed)
+
+    assert of((3, 4), (4, 1)) == (4, 0, False)
+    assert of((3, 4), (1, 3)) == (3, 0, True)
+    assert of((size, 4), (steps * 4, 1)) == (steps * 4, 0, False)  # a time step
+    assert of((size, 4), (8, 1)) == (8, 0, False)
+    assert of((3, 4), (0, 1)) is None  # rows that repeat
+    assert of((3, 4), (-4, 1)) is None
+    assert of((3, 4), (8, 2)) is None
+    assert of((2, 3, 4), (12, 4, 1)) == (4, 12, False)
+    assert of((2, 3, 4), (0, 4, 1)) == (4, 0, False)  # one matrix for all
+    assert of((2, 5, 3, 4), (60, 12, 4, 1)) == (4, 12, False)
+    assert of((2, 5, 3, 4), (12, 24, 4, 1)) is None
+    assert of((size, 1), (7, 3)) == (7, 0, False)
+    assert of((1, 4), (9, 1)) == (4, 0, False)

@@ -237,9 +237,9 @@ def epsilon() -> float:
     return _value("epsilon", 1e-7)
 
 
-def set_epsilon(epsilon: float) -> None:
+def set_epsilon(e: float) -> None:
     """Set the fuzz factor; a value that is not a positive number raises ValueError."""
-    _store.chosen["epsilon"] = _positive_number(epsilon, "epsilon")
+    _store.chosen["epsilon"] = _positive_number(e, "epsilon")
 
 
 def image_data_format() -> str:

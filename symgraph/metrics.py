@@ -6,6 +6,7 @@ a training step both are part of the step's one function, and the reported resul
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -247,6 +248,11 @@ def _wrapper(fn: Any, class_name: str, default_name: str, documentation: str, **
         MeanMetricWrapper.__init__(self, fn, given.pop("name", None) or default_name, given.pop("dtype", None),
                                    **{**defaults, **given})
 
+    order = [*defaults, "name", "dtype"] if "k" in defaults else ["name", "dtype", *defaults]
+    __init__.__signature__ = inspect.Signature([  # type: ignore[attr-defined]
+        inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+        *(inspect.Parameter(key, inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                            default={"name": default_name, "dtype": None, **defaults}[key]) for key in order)])
     return type(class_name, (MeanMetricWrapper,), {"__init__": __init__, "__doc__": documentation,
                                                    "__module__": __name__})
 

@@ -32,12 +32,19 @@ def with_self(old: inspect.Signature) -> inspect.Signature:
 
 
 def is_prefix(old: inspect.Signature, new: inspect.Signature) -> bool:
-    """Whether every call in the old words means the same in the new ones: same names, same places, same defaults."""
+    """Whether every call in the old words means the same in the new ones: same names, same places, same defaults.
+
+    The new signature may have more arguments, and defaults where the old one has none.
+    """
     mine, theirs = list(old.parameters.values()), list(new.parameters.values())
+    if mine and mine[-1].kind == mine[-1].VAR_KEYWORD and theirs and theirs[-1].kind == theirs[-1].VAR_KEYWORD:
+        mine, theirs = mine[:-1], theirs[:-1]  # what stands between the named arguments and **kwargs is extra
     if len(theirs) < len(mine):
         return False
     for one, other in zip(mine, theirs):
-        if one.name != other.name or one.kind != other.kind or not _same(one.default, other.default):
+        if one.name != other.name or one.kind != other.kind:
+            return False
+        if one.default is not one.empty and not _same(one.default, other.default):
             return False
     return all(p.default is not p.empty or p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL) for p in theirs[len(mine):])
 

@@ -51,6 +51,7 @@ def parse(text: str) -> dict[str, dict[str, Entry]]:
 @functools.lru_cache(maxsize=None)
 def signature(arguments: str) -> inspect.Signature:
     """The signature that a text of arguments describes; defaults that read a setting become None."""
-    plain = re.sub(r"=\s*(_FLOATX|K\.floatx\(\)|base_filter\(\))", "=None", arguments)
+    plain = re.sub(r"=\s*(_FLOATX|floatx\(\)|K\.floatx\(\)|base_filter\(\))", "=None", arguments)
+    plain = re.sub(r"(losses_utils\.)?Reduction\.SUM_OVER_BATCH_SIZE", "'sum_over_batch_size'", plain)
     # The text is data of this package: literals as defaults, nothing else.
     return inspect.signature(eval(f"lambda {plain}: None", {"__builtins__": {}}))

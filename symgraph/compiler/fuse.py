@@ -28,7 +28,9 @@ def fuse(graph: Graph, lowerings: Lowerings) -> Graph:
     """Return the graph with elementwise nodes and reductions replaced by fused ones."""
     order = topological_order(graph.roots)
     groups = _Groups(order)
-    for node in order:
+    # From the outputs back: a comparison that only the backward pass reads goes there, and its input is read again,
+    # instead of being made and stored in the forward pass.
+    for node in reversed(order):
         if node.op.kind == "elementwise":
             for read in node.inputs:
                 if read.op.kind == "elementwise" and read.shape == node.shape:

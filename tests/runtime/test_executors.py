@@ -109,7 +109,16 @@ def test_explain_shows_passes_steps_and_costs():
     assert "32" in text  # nothing called yet: an example size
     f([np.ones((5, 8))])
     text = explain(f)
-    for part in ("specialise", "fuse", "plan memory", "matmul", "[tanh mul]", "320 flops", "one arena", "test_executors.py"):
+    for part in (
+        "specialise",
+        "fuse",
+        "plan memory",
+        "matmul",
+        "[tanh mul]",
+        "320 flops",
+        "one arena",
+        "test_executors.py",
+    ):
         assert part in text, f"{part!r} is not in\n{text}"
     with pytest.raises(TypeError, match="expected a function made by K.function"):
         explain(lambda: None)

@@ -140,7 +140,13 @@ def test_inputs_are_not_modified_and_may_be_strided():
     x = K.placeholder(shape=(None, 4))
     f = K.function([x], [x * 2 + 1])
     data = np.random.RandomState(0).randn(4, 6).astype("float32")
-    for given in (data.T, data[:, 1:5], data[::2, ::-1][:, :4], np.asfortranarray(data[:, :4]), data[:, :4].astype("f8")):
+    for given in (
+        data.T,
+        data[:, 1:5],
+        data[::2, ::-1][:, :4],
+        np.asfortranarray(data[:, :4]),
+        data[:, :4].astype("f8"),
+    ):
         copy = given.copy()
         (result,) = f([given])
         np.testing.assert_allclose(result, copy.astype("float32") * 2 + 1, rtol=1e-6)
@@ -190,7 +196,9 @@ def test_a_bad_index_changes_nothing():
     rows = K.placeholder(shape=(None,), dtype="int64")
     loss = K.sum(K.square(K.gather(table, rows)))
     f = K.function([rows], [loss], updates=[(count, count + 1), (table, table - K.gradients(loss, table))])
-    with pytest.raises(IndexError, match=r"gather \(made at .*test_function.py:\d+\): index 4 is out of range for 4 rows"):
+    with pytest.raises(
+        IndexError, match=r"gather \(made at .*test_function.py:\d+\): index 4 is out of range for 4 rows"
+    ):
         f([[0, 4]])
     with pytest.raises(IndexError, match="index -5"):
         f([[-5]])

@@ -204,6 +204,22 @@ class Product:
 
 
 @dataclass(frozen=True)
+class OnHost:
+    """A function of NumPy arrays, for what a GPU is no good at: its inputs are fetched and its results sent back.
+
+    Attributes:
+        name: for messages.
+        function: (sizes, *arrays) -> a tuple of arrays.
+        inputs, outputs: contiguous views.
+    """
+
+    name: str
+    function: Callable[..., tuple[np.ndarray, ...]]
+    inputs: tuple[View, ...]
+    outputs: tuple[View, ...]
+
+
+@dataclass(frozen=True)
 class Repeat:
     """Calls to repeat; the words of those inside may depend on the iteration, linearly."""
 
@@ -225,7 +241,8 @@ class Choice:
     choose: Callable[[Sizes], Sequence[Call]]
 
 
-Call = Union[Kernel, Fill, Product, Repeat, Choice]
+Simple = Union[Kernel, Fill, Product, OnHost]
+Call = Union[Simple, Repeat, Choice]
 
 
 def kernels_in(calls: Sequence[Call]) -> list[Kernel]:
@@ -306,7 +323,7 @@ class Binder:
             result.append((self._function(call, row), [(row, steps)]))
         return result
 
-    def _words(self, call: Kernel | Fill | Product) -> list[int] | None:
+    def _words(self, call: Simple) -> list[int] | None:
         """Return the words of a call, or None where there is nothing to do."""
         sizes = self.sizes
         if isinstance(call, Kernel):
@@ -315,6 +332,8 @@ class Binder:
             return [self._word(argument) for argument in call.arguments]
         if isinstance(call, Fill):
             return [self._word(Address(call.view))] if evaluate(call.view.size, sizes) else None
+        if isinstance(call, OnHost):
+            return [self._word(Address(view)) for view in (*call.inputs, *call.outputs)]
         if any(evaluate(size, sizes) == 0 for size in (call.rows, call.columns, call.batch)):
             return None
         return [self._word(Address(view)) for view in (call.x, call.y, call.out)]
@@ -334,7 +353,7 @@ class Binder:
             self.reports.append(argument.message)
         return self.reports.index(argument.message) + 1
 
-    def _function(self, call: Kernel | Fill | Product, row: np.ndarray) -> Callable[[], None]:
+    def _function(self, call: Simple, row: np.ndarray) -> Callable[[], None]:
         sizes = self.sizes
         if isinstance(call, Kernel):
             grid = (count_value(call.blocks, sizes), count_value(call.splits, sizes))
@@ -343,6 +362,12 @@ class Binder:
         if isinstance(call, Fill):
             nbytes = evaluate(call.view.size, sizes) * numpy_dtype(call.view.dtype).itemsize
             return self.device.fill(nbytes, row)
+        if isinstance(call, OnHost):
+            arrays = [
+                np.empty([evaluate(dim, sizes) for dim in view.shape], numpy_dtype(view.dtype)) for view in call.inputs
+            ]
+            held = dict(sizes)
+            return self.device.on_host(lambda: call.function(held, *arrays), arrays, row)
         rows, inner, columns, batch = (
             evaluate(size, sizes) for size in (call.rows, call.inner, call.columns, call.batch)
         )

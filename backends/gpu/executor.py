@@ -7,7 +7,7 @@ multiply matrices, wait - so that tests can put another device in its place.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -229,6 +229,29 @@ class GPUExecutor:
                 )  # fmt: skip
 
         return multiply
+
+    def on_host(
+        self, function: Callable[[], tuple[np.ndarray, ...]], inputs: Sequence[np.ndarray], words: np.ndarray
+    ) -> Callable[[], None]:
+        """Return a function that fetches arrays, calls another, and sends its results to the device.
+
+        Args:
+            function: reads `inputs` and returns the results.
+            inputs: what is fetched, from the addresses in the first words.
+            words: then come the addresses of the results.
+        """
+
+        def call() -> None:
+            addresses = words.tolist()
+            for array, address in zip(inputs, addresses):
+                self.copy(array.ctypes.data, address, array.nbytes, to_device=False)
+            self.stream.synchronize()
+            results = [np.ascontiguousarray(result) for result in function()]
+            for array, address in zip(results, addresses[len(inputs) :], strict=True):
+                self.copy(address, array.ctypes.data, array.nbytes, to_device=True)
+            self.stream.synchronize()  # the results go away
+
+        return call
 
     @property
     def blas(self) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from symgraph.backends.gpu.calls import Binder, Call, Choice, Kernel, Product, Repeat, kernels_in
+from symgraph.backends.gpu.calls import Binder, Call, Choice, Kernel, OnHost, Product, Repeat, kernels_in
 from symgraph.backends.gpu.table import LOWERINGS
 from symgraph.compiler.program import CONSTANT, INPUT, OUTPUT, VARIABLE, Program, Step, View
 from symgraph.graph.type import Atom, evaluate, numpy_dtype
@@ -111,6 +111,8 @@ def launched(calls: Sequence[Call], sizes: dict[Atom, int]) -> list[str]:
         elif isinstance(call, Kernel):
             if call.when is None or call.when(sizes):
                 names.append(call.text(call.is_wide(sizes))[0])
+        elif isinstance(call, OnHost):
+            names.append(f"{call.name} on the host")
         else:
             names.append("cuBLAS" if isinstance(call, Product) else "fill")
     return names

@@ -2,6 +2,7 @@
 
 from symgraph.backends.gpu.lower import (  # noqa: F401
     conv,
+    ctc,
     elementwise,
     indexing,
     linalg,

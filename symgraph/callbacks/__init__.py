@@ -1,5 +1,6 @@
 """Callbacks: what a training run tells while it goes on, and what is done about it."""
 
+from symgraph.callbacks.backup import BackupAndResume
 from symgraph.callbacks.base import Callback, CallbackList
 from symgraph.callbacks.monitors import EarlyStopping, LearningRateScheduler, ModelCheckpoint, ReduceLROnPlateau
 from symgraph.callbacks.records import (
@@ -14,8 +15,8 @@ from symgraph.callbacks.records import (
 from symgraph.legacy.accept import accept_functions
 
 __all__ = [
-    "BaseLogger", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
-    "LearningRateScheduler", "ModelCheckpoint", "ProgbarLogger", "ReduceLROnPlateau", "RemoteMonitor",
+    "BackupAndResume", "BaseLogger", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History",
+    "LambdaCallback", "LearningRateScheduler", "ModelCheckpoint", "ProgbarLogger", "ReduceLROnPlateau", "RemoteMonitor",
     "TerminateOnNaN",
 ]
 

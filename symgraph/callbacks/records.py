@@ -177,13 +177,14 @@ class CSVLogger(Callback):
         self._write_header = True
 
     def on_train_begin(self, logs=None):
-        if self.append:
+        append = self.append or getattr(self, "resuming", False)
+        if append:
             try:
                 with open(self.filename, newline="") as existing:
                     self._write_header = not existing.readline()
             except FileNotFoundError:
                 self._write_header = True
-        self._file = open(self.filename, "a" if self.append else "w", newline="")  # noqa: SIM115 - closed at the end
+        self._file = open(self.filename, "a" if append else "w", newline="")  # noqa: SIM115 - closed at the end
         self._writer = None
 
     def on_epoch_end(self, epoch, logs=None):

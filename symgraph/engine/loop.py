@@ -88,8 +88,16 @@ def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epo
     def stopped() -> bool:
         return owner.stop_training or model.stop_training
 
+    backups = [callback for callback in hooks if hasattr(callback, "backup") and hasattr(callback, "resume")]
+    resumed = [callback for callback in backups if callback.can_resume()]
+    for callback in hooks:
+        callback.resuming = bool(resumed)
     hooks.on_train_begin()
     try:
+        for callback in backups:
+            callback.started(hooks.callbacks)
+        for callback in resumed:  # after `on_train_begin`, which sets the other callbacks to their start
+            initial_epoch = callback.resume(hooks.callbacks)
         for epoch in range(initial_epoch, epochs):
             model.reset_metrics()
             model._metrics_in_use = True
@@ -103,10 +111,14 @@ def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epo
             hooks.on_epoch_end(epoch, logs)
             if stopped():
                 break
+            for callback in backups:  # when every other callback has had its say
+                callback.backup(epoch, hooks.callbacks)
     except BaseException:  # also Ctrl-C; what is known so far is in `model.history`
         hooks.interrupt()
         raise
     hooks.on_train_end()
+    for callback in backups:
+        callback.finish()
     return history
 
 

@@ -178,7 +178,7 @@ class Model(Network):
         return self._compiled_function(mode, inputs, [total, *results], updates)
 
     def _compiled_function(self, mode: str, inputs: list, outputs: list, updates: list) -> Callable[[list], list]:
-        """A function with the learning phase built in, and random numbers that depend on seeds and its own past alone."""
+        """A function with the learning phase built in; its random numbers depend on seeds and its own past alone."""
         outputs, updates = with_own_step(outputs, updates, self._random_step(mode))
         return K.function(inputs, outputs, updates=updates, name=f"{self.name}_{mode}",
                           learning_phase=1 if mode == "train" else 0)

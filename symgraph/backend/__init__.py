@@ -14,9 +14,11 @@ from symgraph.backend.creation import *  # noqa: F403
 
 # The submodule of this name has taken the function's place by now.
 from symgraph.backend.creation import shape as shape
+from symgraph.backend.ctc import *  # noqa: F403
 from symgraph.backend.linalg import *  # noqa: F403
 from symgraph.backend.math import *  # noqa: F403
 from symgraph.backend.nn import *  # noqa: F403
+from symgraph.backend.printing import *  # noqa: F403
 from symgraph.backend.random import *  # noqa: F403
 from symgraph.backend.reduction import *  # noqa: F403
 from symgraph.backend.shape import *  # noqa: F403

@@ -18,9 +18,9 @@ from symgraph.ops.shape import expand, reverse, transpose
 from symgraph.runtime.function import Function
 
 __all__ = [
-    "Update", "clear_session", "eval", "foldl", "foldr", "function", "gradients", "in_test_phase", "in_train_phase",
-    "learning_phase", "manual_variable_initialization", "map_fn", "moving_average_update", "rnn", "set_learning_phase",
-    "switch", "update", "update_add", "update_sub",
+    "Function", "Update", "clear_session", "eval", "foldl", "foldr", "function", "gradients", "in_test_phase",
+    "in_train_phase", "learning_phase", "manual_variable_initialization", "map_fn", "moving_average_update", "rnn",
+    "set_learning_phase", "switch", "update", "update_add", "update_sub",
 ]  # fmt: skip
 
 
@@ -162,11 +162,16 @@ def function(
     if numbers and _PHASE["fixed"] is not None:
         # K.learning_phase() is a plain number once it has been fixed; feeding it has no effect then.
         return _IgnoringPhase(list(inputs), outputs, updates or (), name)
+    from symgraph.backend.printing import PrintingFunction, printed_nodes
     from symgraph.backend.random import with_step
 
     phase = _PHASE["tensor"]
     phases = {} if phase is None else {phase: value}
-    return Function(inputs, outputs, with_step(outputs, updates or ()), name, phases)
+    all_updates = with_step(outputs, updates or ())
+    printed = printed_nodes(outputs, all_updates)
+    if printed:
+        return PrintingFunction(inputs, outputs, all_updates, name, phases, printed)
+    return Function(inputs, outputs, all_updates, name, phases)
 
 
 class _IgnoringPhase:

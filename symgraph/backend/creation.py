@@ -22,15 +22,16 @@ from symgraph.ops.shape import dims, full
 from symgraph.runtime import state
 
 __all__ = [
-    "batch_get_value", "batch_set_value", "cast", "constant", "count_params", "dtype", "eye", "get_uid", "get_value",
-    "get_variable_shape", "identity", "int_shape", "is_keras_tensor", "is_placeholder", "is_tensor", "is_variable",
-    "name_scope", "ndim", "ones", "ones_like", "placeholder", "reset_uids", "set_value", "shape", "stop_gradient",
-    "variable", "zeros", "zeros_like",
+    "batch_get_value", "batch_set_value", "cast", "constant", "count_params", "dtype", "eye", "get_uid",
+    "get_value", "get_variable_shape", "identity", "int_shape", "is_keras_tensor", "is_placeholder", "is_sparse",
+    "is_tensor", "is_variable", "name_scope", "ndim", "ones", "ones_like", "placeholder", "reset_uids", "set_value",
+    "shape", "size", "stop_gradient", "to_dense", "variable", "zeros", "zeros_like",
 ]  # fmt: skip
 
 _UIDS: dict[str, int] = defaultdict(int)
 _SCOPES: list[str] = []
 _PLACEHOLDERS: weakref.WeakSet[Node] = weakref.WeakSet()
+_SPARSE: weakref.WeakSet[Node] = weakref.WeakSet()
 
 
 def get_uid(prefix: str = "") -> int:
@@ -89,11 +90,10 @@ def placeholder(
         shape: sizes; None for those that differ from call to call.
         ndim: number of dimensions, instead of a shape.
         dtype: element type; floatx by default.
-        sparse: must be False; a dense tensor is fed.
+        sparse: whether scipy.sparse matrices will be fed. They are made dense when they are: there are no sparse
+            tensors, and the flag only makes K.is_sparse say so.
         name: for messages.
     """
-    if sparse:
-        raise ValueError("placeholder: sparse tensors are not offered; feed a dense array (matrix.toarray())")
     if shape is None:
         if ndim is None:
             raise ValueError("placeholder: give a shape, or the number of dimensions as ndim")
@@ -101,6 +101,8 @@ def placeholder(
     kind = dtype_name(dtype or config.floatx())
     node = leaf.placeholder(_dims_of(shape, "placeholder"), kind)
     _PLACEHOLDERS.add(node)
+    if sparse:
+        _SPARSE.add(node)
     return Tensor(node, _named(name, "placeholder"))
 
 
@@ -216,6 +218,21 @@ def is_variable(x: Any) -> bool:
 def is_placeholder(x: Any) -> bool:
     """Return whether x is a placeholder."""
     return isinstance(x, Tensor) and x.node in _PLACEHOLDERS
+
+
+def is_sparse(tensor: Any) -> bool:
+    """Return whether a tensor is a placeholder for scipy.sparse matrices; its values are dense all the same."""
+    return isinstance(tensor, Tensor) and tensor.node in _SPARSE
+
+
+def to_dense(tensor: Any) -> Tensor:
+    """Return the tensor; its values are dense already."""
+    return tensor
+
+
+def size(x: Any, name: str | None = None) -> Tensor:
+    """Return the number of elements as an int64 scalar."""
+    return Tensor(dims((as_node(x).tensor_type.size,), scalar=True), name)
 
 
 def is_keras_tensor(x: Any) -> bool:

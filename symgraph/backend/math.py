@@ -9,12 +9,13 @@ from symgraph.graph.convert import as_float, as_node, operands
 from symgraph.graph.node import Node
 from symgraph.graph.tensor import Tensor
 from symgraph.graph.type import is_float
+from symgraph.ops import cumulate
 from symgraph.ops import elementwise as e
 
 __all__ = [
-    "abs", "clip", "cos", "equal", "exp", "greater", "greater_equal", "less", "less_equal", "lesser", "lesser_equal",
-    "log", "logical_and", "logical_not", "logical_or", "maximum", "minimum", "not_equal", "pow", "round", "sign", "sin",
-    "sqrt", "square",
+    "abs", "clip", "cos", "cumprod", "cumsum", "equal", "exp", "greater", "greater_equal", "less", "less_equal",
+    "lesser", "lesser_equal", "log", "logical_and", "logical_not", "logical_or", "maximum", "minimum", "not_equal",
+    "pow", "round", "sign", "sin", "sqrt", "square",
 ]  # fmt: skip
 
 
@@ -80,6 +81,23 @@ def round(x: Any) -> Tensor:
 def pow(x: Any, a: Any) -> Tensor:
     """Return x to the power of a."""
     return _binary(e.pow, x, a)
+
+
+def _running(name: str, build: Callable[[Node, int], Node], x: Any, axis: int) -> Tensor:
+    node = as_node(x)
+    if not -node.rank <= axis < node.rank:
+        raise ValueError(f"{name}: axis {axis} is out of range for shape {node.tensor_type.static_shape}")
+    return Tensor(build(node, axis % node.rank), name)
+
+
+def cumsum(x: Any, axis: int = 0) -> Tensor:
+    """Return the sums of each element and all before it along an axis."""
+    return _running("cumsum", lambda node, place: cumulate.cumsum(node, axis=place, reverse=False), x, axis)
+
+
+def cumprod(x: Any, axis: int = 0) -> Tensor:
+    """Return the products of each element and all before it along an axis."""
+    return _running("cumprod", cumulate.cumprod, x, axis)
 
 
 def clip(x: Any, min_value: Any, max_value: Any) -> Tensor:

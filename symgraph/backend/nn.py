@@ -19,8 +19,8 @@ from symgraph.ops.shape import reshape, transpose
 
 __all__ = [
     "batch_normalization", "bias_add", "binary_crossentropy", "categorical_crossentropy", "elu", "gelu", "hard_sigmoid",
-    "in_top_k", "normalize_batch_in_training", "relu", "sigmoid", "softmax", "softplus", "softsign",
-    "sparse_categorical_crossentropy", "swish", "tanh",
+    "in_top_k", "normalize_batch_in_training", "normalize_data_format", "relu", "sigmoid", "softmax", "softplus",
+    "softsign", "sparse_categorical_crossentropy", "swish", "tanh",
 ]  # fmt: skip
 
 
@@ -383,3 +383,12 @@ def normalize_batch_in_training(
     normed = batch_normalization(Tensor(node), Tensor(mean), Tensor(var), shift, factor, -1, epsilon)
     flat = r.reduced_shape(node.shape, axes, False)
     return normed, Tensor(reshape(mean, flat), "mean"), Tensor(reshape(var, flat), "variance")
+
+
+def normalize_data_format(value: str | None) -> str:
+    """Return "channels_first" or "channels_last", the configured one for None.
+
+    Raises:
+        ValueError: another name.
+    """
+    return "channels_first" if channels_first("normalize_data_format", value) else "channels_last"

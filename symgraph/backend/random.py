@@ -17,7 +17,10 @@ from symgraph.ops import elementwise as e
 from symgraph.ops import random as ops
 from symgraph.ops.leaf import constant
 
-__all__ = ["dropout", "random_binomial", "random_normal", "random_uniform", "truncated_normal"]
+__all__ = [
+    "dropout", "random_binomial", "random_normal", "random_normal_variable", "random_uniform",
+    "random_uniform_variable", "truncated_normal",
+]  # fmt: skip
 
 _STEP: list[Variable] = []
 
@@ -86,6 +89,34 @@ def random_uniform(
     """Return numbers uniform on [minval, maxval)."""
     node = _draw(ops.random_uniform, shape, dtype, seed)
     return Tensor(node * (maxval - minval) + minval, "random_uniform")
+
+
+def random_uniform_variable(
+    shape: Sequence[int],
+    low: float,
+    high: float,
+    dtype: str | None = None,
+    name: str | None = None,
+    seed: int | None = None,
+) -> Variable:
+    """Return a variable whose first value is uniform on [low, high)."""
+    from symgraph.backend.creation import variable
+
+    return variable(random_uniform(shape, low, high, dtype, seed), dtype, name)
+
+
+def random_normal_variable(
+    shape: Sequence[int],
+    mean: float,
+    scale: float,
+    dtype: str | None = None,
+    name: str | None = None,
+    seed: int | None = None,
+) -> Variable:
+    """Return a variable whose first value is normally distributed."""
+    from symgraph.backend.creation import variable
+
+    return variable(random_normal(shape, mean, scale, dtype, seed), dtype, name)
 
 
 def random_normal(

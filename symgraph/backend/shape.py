@@ -16,8 +16,9 @@ from symgraph.ops import indexing, reduction
 from symgraph.ops import shape as s
 
 __all__ = [
-    "arange", "batch_flatten", "concatenate", "expand_dims", "flatten", "gather", "one_hot", "permute_dimensions",
-    "repeat", "repeat_elements", "reshape", "reverse", "slice", "squeeze", "stack", "tile", "transpose",
+    "arange", "batch_flatten", "concatenate", "expand_dims", "flatten", "gather", "one_hot", "pack",
+    "permute_dimensions", "repeat", "repeat_elements", "reshape", "reverse", "slice", "squeeze", "stack", "tile",
+    "transpose",
 ]  # fmt: skip
 
 
@@ -132,6 +133,10 @@ def stack(x: Sequence[Any], axis: int = 0) -> Tensor:
     """Join tensors along a new axis."""
     nodes = operands(*x)
     return Tensor(s.stack(nodes, axis % (nodes[0].rank + 1)))
+
+
+#: The name of Keras 1.
+pack = stack
 
 
 def slice(x: Any, start: Sequence[int], size: Sequence[int]) -> Tensor:

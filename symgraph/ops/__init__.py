@@ -2,12 +2,15 @@
 
 from symgraph.ops import (  # noqa: F401
     conv,
+    ctc,
+    cumulate,
     elementwise,
     indexing,
     leaf,
     linalg,
     nn,
     pool,
+    printing,
     random,
     reduction,
     scan,

@@ -165,6 +165,8 @@ class Function:
         if isinstance(value, Tensor):
             raise InputError(f"{self._describe(k)}: expected an array, got the symbolic tensor {value.name!r}")
         try:
+            if type(value).__module__.startswith("scipy.sparse"):
+                value = value.toarray()
             given = np.asarray(value)
             if given.dtype == dtype:
                 return np.ascontiguousarray(given).reshape(given.shape)

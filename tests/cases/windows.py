@@ -137,10 +137,14 @@ CONVOLUTIONS: tuple[tuple[Any, ...], ...] = (
 )
 
 
+#: All of them are tried in float64; these in every type.
+SHORT = ("2d", "2d strided", "2d depthwise")
+
+
 def _convolutions(dtype: str) -> Iterator[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]]]:
     """Yield (label, shape of x without the batch, shape of the kernel, attributes)."""
     for label, sizes, channels, window, filters, strides, padding, dilation, groups in CONVOLUTIONS:
-        if dtype in FLOATS or label in ("1d", "2d strided", "2d depthwise"):
+        if dtype == "float64" or label in (*SHORT, "2d groups", "2d larger kernel")[: 5 if dtype == "float32" else 3]:
             attrs = {"strides": strides, "padding": padding, "dilation": dilation, "groups": groups}
             yield label, (*sizes, channels), (*window, channels // groups, filters), attrs
 
@@ -263,7 +267,7 @@ def unpooled(x: np.ndarray, grad: np.ndarray, attrs: dict[str, Any], average: bo
 
 def _pools(dtype: str) -> Iterator[tuple[str, tuple[int, ...], dict[str, Any]]]:
     for label, sizes, window, strides, padding in POOLS:
-        if dtype in FLOATS or label == "2d":
+        if dtype == "float64" or label in ("2d", "2d overlapping"):
             yield label, (*sizes, 3), {"window": window, "strides": strides, "padding": padding}
 
 

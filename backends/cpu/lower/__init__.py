@@ -2,6 +2,8 @@
 
 from symgraph.backends.cpu.lower import (  # noqa: F401
     conv,
+    ctc,
+    cumulate,
     elementwise,
     fused,
     indexing,

@@ -2,6 +2,8 @@
 
 from symgraph.backends.reference.lower import (  # noqa: F401
     conv,
+    ctc,
+    cumulate,
     elementwise,
     indexing,
     linalg,

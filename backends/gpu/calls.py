@@ -151,9 +151,7 @@ class Kernel:
 @functools.lru_cache(maxsize=4096)
 def _text(family: str, body: str, words: int, wide: bool) -> tuple[str, str]:
     types = ("i64", "u64") if wide else ("int", "u32")
-    inside = (
-        f"typedef {types[0]} position;\ntypedef {types[1]} count;\nstruct Arguments {{ i64 v[{words}]; }};\n{body}"
-    )
+    inside = f"typedef {types[0]} position;\ntypedef {types[1]} count;\nstruct Arguments {{ i64 v[{words}]; }};\n{body}"
     name = f"{family}_{hashlib.sha256((PRELUDE + inside).encode()).hexdigest()[:12]}"
     return name, f"namespace of_{name} {{\n{inside.replace('NAME', name)}}}\n"
 

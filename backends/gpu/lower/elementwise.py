@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from symgraph.backends.gpu.calls import Call, Kernel, blocks_for
 from symgraph.backends.gpu.codegen import ExpressionText, domain_view, fused_body
+from symgraph.backends.gpu.lower.transposed import turned, turned_kernel
 from symgraph.backends.gpu.prelude import COMPUTE
 from symgraph.backends.gpu.table import ELEMENTWISE, register
 from symgraph.compiler.program import Step
@@ -56,9 +58,18 @@ ELEMENTWISE["cast"] = _cast
 
 @register("fused", strided=True)
 def fused(step: Step) -> list[Call]:
-    """One kernel: a thread an element, striding over the grid."""
+    """One kernel: a thread an element, striding over the grid; or tiles, where axes are turned around."""
     shape = step.attrs["shape"]
+    how = turned(step)
+    if how is not None and how.fits:
+        return [turned_kernel(how, step.inputs[0], step.outputs[0])]
     body, arguments = fused_body(step.attrs["expression"], shape, step.inputs, step.outputs)
     domain = domain_view(shape)
     views = (domain, *step.inputs, *step.outputs)
-    return [Kernel("fused", body, tuple(arguments.words), blocks_for(domain.size), views)]
+    plain = Kernel("fused", body, tuple(arguments.words), blocks_for(domain.size), views)
+    if how is None or how.fits is False:
+        return [plain]
+    return [
+        turned_kernel(how, step.inputs[0], step.outputs[0]),
+        replace(plain, when=lambda sizes: not how.fits_at(sizes)),
+    ]

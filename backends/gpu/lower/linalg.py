@@ -105,5 +105,3 @@ def matmul(step: Step) -> list[Call]:
         )
     )  # fmt: skip
     return calls
-
-

@@ -95,6 +95,7 @@ def test_views_and_rows(dtype):
     a, rows = placeholder((size, 6, 4), dtype), placeholder((3, size), "int32")
     nodes = [
         shape.reshape(shape.transpose(a, (2, 0, 1)), (4, size * 6)),
+        shape.transpose(shape.concatenate([a, a, a], 1), (1, 2, 0)),
         shape.concatenate([a, shape.reverse(a, (1,))], 0),
         shape.pad(a, [(1, 0), (0, 2), (0, 0)], 1),
         indexing.gather(a, rows),

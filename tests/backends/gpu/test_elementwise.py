@@ -8,7 +8,7 @@ from compare import agree, node_input, run
 from host_kernels import needs_compiler
 
 from symgraph.backends.gpu.table import ELEMENTWISE
-from symgraph.graph.type import FLOATS, INTEGERS, numpy_dtype
+from symgraph.graph.type import FLOATS, INTEGERS, new_symbol, numpy_dtype
 from symgraph.ops import elementwise, shape
 from symgraph.ops.leaf import constant
 from symgraph.ops.op import REGISTRY
@@ -123,6 +123,33 @@ def test_views_are_read_through_strides(gpu):
         elementwise.square(shape.broadcast_to(b, (4, 3, 7))),
     ]
     agree(nodes, [(a, x), (b, row), (c, column)], gpu, rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "uint8", "bool"])
+def test_axes_are_turned_around_in_tiles(gpu, device, dtype):
+    rng = np.random.RandomState(2)
+    batch = new_symbol()
+    a, b = node_input((37, 70), dtype), node_input((batch, 9, 33, batch), dtype)
+    for size in (9, 40):
+        x, y = ((rng.rand(*sizes) * 2).astype(dtype) for sizes in ((37, 70), (size, 9, 33, size)))
+        nodes = [shape.transpose(a), elementwise.cast(shape.transpose(a), "float64"), shape.transpose(b, (0, 3, 2, 1))]
+        nodes += [shape.transpose(b, (3, 1, 2, 0)), shape.slice_(shape.transpose(a), (3, 1), (50, 33), (1, 1))]
+        results = run(nodes, [(a, x), (b, y)], gpu)
+        expected = [x.T, x.T.astype("float64"), y.transpose(0, 3, 2, 1), y.transpose(3, 1, 2, 0), x.T[3:53, 1:34]]
+        for got, wanted in zip(results, expected, strict=True):
+            np.testing.assert_array_equal(got, wanted)
+    assert {name.split("_")[0] for name in device.launches} == {"turned"}
+
+
+def test_short_axes_are_not_tiled(gpu, device):
+    size = new_symbol()
+    a = node_input((size, 40), "float32")
+    for rows, family in ((3, "fused"), (8, "turned")):
+        device.launches.clear()
+        x = np.random.RandomState(0).rand(rows, 40).astype(np.float32)
+        (got,) = run([shape.transpose(a) * 2.0], [(a, x)], gpu)
+        np.testing.assert_array_equal(got, x.T * 2)
+        assert [name.split("_")[0] for name in device.launches] == [family]
 
 
 def test_scalars_are_arguments_or_literals(gpu):

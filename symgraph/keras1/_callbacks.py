@@ -37,18 +37,13 @@ def _make(name: str) -> Any:
     entry = _signatures.entry("keras.callbacks", name)
     if not issubclass(native, new_callbacks.Callback) or entry is None or entry.arguments is None:
         return native
-    old = _signatures.of("keras.callbacks", name)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-        bound = old.bind(*args, **kwargs)
-        bound.apply_defaults()
-        words = dict(bound.arguments)
-        words.update(words.pop("kwargs", {}))
+    def start(self: Any, words: dict) -> None:
         if name == "ReduceLROnPlateau":
             words["min_delta"] = words.pop("epsilon")
         native.__init__(self, **words)
 
-    __init__.__signature__ = _signatures.with_self(old)  # type: ignore[attr-defined]
+    __init__ = _signatures.constructor(entry.arguments, start)  # noqa: N806
     return type(name, (Callback, native), {"__init__": __init__, "__doc__": native.__doc__,
                                            "__module__": "symgraph.keras1.callbacks"})
 

@@ -31,6 +31,22 @@ def with_self(old: inspect.Signature) -> inspect.Signature:
     return old.replace(parameters=[*signature("self").parameters.values(), *old.parameters.values()])
 
 
+def constructor(arguments: str, run: Callable[[Any, dict[str, Any]], None]) -> Callable:
+    """An `__init__` with these arguments, also for code that looks at them; it calls `run(self, given)`."""
+    old = signature(arguments)
+    names = [name for name, p in old.parameters.items() if p.kind != p.VAR_KEYWORD]
+    rest = next((f", **{name}" for name, p in old.parameters.items() if p.kind == p.VAR_KEYWORD), "")
+    given = ", ".join(f"{name!r}: {name}" for name in names)
+    shown = ", ".join(names)
+    space: dict[str, Any] = {"run": run}
+    # The text is data of this package: names of arguments.
+    exec(f"def __init__(self, {shown}{rest}):\n    run(self, {{{given}{rest}}})\n", space)
+    made = space["__init__"]
+    defaults = [p.default for p in old.parameters.values() if p.kind != p.VAR_KEYWORD and p.default is not p.empty]
+    made.__defaults__ = tuple(defaults) or None
+    return made
+
+
 def is_prefix(old: inspect.Signature, new: inspect.Signature) -> bool:
     """Whether every call in the old words means the same in the new ones: same names, same places, same defaults.
 

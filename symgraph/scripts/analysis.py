@@ -110,6 +110,9 @@ class _Reader(ast.NodeVisitor):
         if path:
             self._seen.add(id(node.func))
             use = _use_of(path, node.lineno)
+            if not use.name:  # a call of what is a module in one generation: `merge(...)`
+                module, _, name = use.module.rpartition(".")
+                use = use._replace(module=module, name=name)
             self.script.uses.append(use._replace(keywords=keywords, positional=positional, called=True))
         elif isinstance(node.func, ast.Attribute) and node.func.attr in METHODS and not self._other(node.func):
             self.script.uses.append(Use(node.lineno, "", node.func.attr, keywords, positional, True))

@@ -6,6 +6,7 @@ stored them in the order of the weights' names. Here they are brought into the o
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from symgraph import backend as K
 from symgraph.engine.hdf5_reader import StoredArray, StoredGroup
-from symgraph.engine.weight_layouts import Assignment, Origin, convert
+from symgraph.engine.weight_layouts import Assignment, Origin, convert, shape_of
 
 __all__ = ["restore_optimizer"]
 
@@ -86,7 +87,7 @@ def _plain_pairs(optimizer: Any, stored: list[StoredArray]) -> list[tuple]:
     variables = list(optimizer.weights)
     if len(variables) != len(stored):
         raise ValueError(f"{type(optimizer).__name__} keeps {len(variables)} arrays, the file holds {len(stored)}.")
-    return [(variable, array.read(shape=tuple(K.int_shape(variable)))) for variable, array in zip(variables, stored)]
+    return [(variable, array.read(shape=shape_of(variable))) for variable, array in zip(variables, stored)]
 
 
 def _entries(model: Any, assignments: list[Assignment], origin: Origin) -> list[tuple[int, int]]:
@@ -121,13 +122,13 @@ def _slot_pairs(slots: list, stored: list[StoredArray], entries: list[tuple[int,
     pairs = []
     for number, found in by_assignment.items():
         assignment = assignments[number]
-        room = sum(int(np.prod(K.int_shape(variable), dtype="int64")) for variable in assignment.part.variables)
+        room = sum(math.prod(shape_of(variable)) for variable in assignment.part.variables)
         values = [array.read(limit=2 * room + 16) for _, array in sorted(found, key=lambda item: item[0])]
         for variable, value in zip(assignment.part.variables, convert(assignment.part, values, origin)):
             slot = slot_of.get(id(variable))
             if slot is None:
                 continue
-            if tuple(K.int_shape(slot)) != value.shape:
-                raise ValueError(f"{slot.name} has shape {tuple(K.int_shape(slot))}, the file's array has {value.shape}.")
+            if shape_of(slot) != value.shape:
+                raise ValueError(f"{slot.name} has shape {shape_of(slot)}, the file's array has {value.shape}.")
             pairs.append((slot, value))
     return pairs

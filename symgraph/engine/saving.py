@@ -7,6 +7,7 @@ package and those that the caller registered. The Python code of a `Lambda` laye
 from __future__ import annotations
 
 import json
+import math
 import os
 import warnings
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from symgraph import losses, metrics, optimizers
 from symgraph.engine.hdf5_reader import ModelFileError, StoredArray, StoredGroup, open_model_file
 from symgraph.engine.hdf5_writer import hdf5_target, write_arrays, write_names, write_text
 from symgraph.engine.optimizer_state import restore_optimizer
-from symgraph.engine.weight_layouts import Assignment, Origin, assign, convert, file_variables
+from symgraph.engine.weight_layouts import Assignment, Origin, assign, convert, file_variables, shape_of
 from symgraph.utils.generic_utils import CustomObjectScope, custom_object_scope, serialize_keras_object, stored_code
 
 __all__ = ["ModelFileError", "load_model", "load_weights", "model_from_config", "model_from_json", "model_from_yaml",
@@ -357,7 +358,7 @@ def _values(layer: Any, assignments: list[Assignment], origin: Origin, reshape: 
     """Pairs of weights and their values. No more is read than the layer can hold."""
     pairs: list[tuple] = []
     for part, names, arrays in assignments:
-        room = sum(int(np.prod(K.int_shape(variable), dtype="int64")) for variable in part.variables)
+        room = sum(math.prod(shape_of(variable)) for variable in part.variables)
         if sum(array.size for array in arrays) > 2 * room + 16:  # cuDNN layers hold a second bias
             _mismatch(layer, part.variables, names, [array.shape for array in arrays])
         read = [array.read(limit=2 * room + 16) for array in arrays]
@@ -368,9 +369,9 @@ def _values(layer: Any, assignments: list[Assignment], origin: Origin, reshape: 
         except (ValueError, IndexError, TypeError) as error:
             raise ModelFileError(f"Layer {layer.name!r}: the arrays {names} of the file have shapes "
                                  f"{[array.shape for array in arrays]}, which do not fit it ({error}).") from error
-        shapes = [tuple(K.int_shape(variable)) for variable in part.variables]
+        shapes = [shape_of(variable) for variable in part.variables]
         if reshape and len(values) == len(shapes):
-            values = [value.reshape(shape) if value.size == int(np.prod(shape, dtype="int64")) else value
+            values = [value.reshape(shape) if value.size == math.prod(shape) else value
                       for value, shape in zip(values, shapes)]
         if [value.shape for value in values] != shapes:
             _mismatch(layer, part.variables, names, [array.shape for array in arrays])
@@ -379,7 +380,7 @@ def _values(layer: Any, assignments: list[Assignment], origin: Origin, reshape: 
 
 
 def _mismatch(layer: Any, variables: list, names: list[str], shapes: list[tuple]) -> None:
-    wanted = [(variable.name, tuple(K.int_shape(variable))) for variable in variables[:8]]
+    wanted = [(variable.name, shape_of(variable)) for variable in variables[:8]]
     raise ModelFileError(
         f"Layer {layer.name!r} ({type(layer).__name__}) has weights {wanted}; the file holds "
         f"{list(zip(names, shapes))[:8]} for it, which do not fit. Was the model built with the same arguments?"
@@ -406,8 +407,8 @@ def _load_safetensors(model: Any, filepath: Any, by_name: bool, skip_mismatch: b
         for name, variable in wanted.items():
             if name not in tensors:
                 continue
-            stored, shape = tensors[name], tuple(K.int_shape(variable))
-            fits = stored.shape == shape or (reshape and stored.size == int(np.prod(shape, dtype="int64")))
+            stored, shape = tensors[name], shape_of(variable)
+            fits = stored.shape == shape or (reshape and stored.size == math.prod(shape))
             if fits:
                 pairs.append((variable, stored.read().reshape(shape)))
             elif skip_mismatch:

@@ -18,7 +18,7 @@ import numpy as np
 from symgraph import backend as K
 from symgraph.engine.hdf5_reader import ModelFileError
 
-__all__ = ["Assignment", "Origin", "Part", "assign", "convert", "file_variables", "kinds", "parts"]
+__all__ = ["Assignment", "Origin", "Part", "assign", "convert", "file_variables", "kinds", "parts", "shape_of"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,11 @@ class Assignment(NamedTuple):
 
 #: Layers whose inner cell is their own business: they are converted as one.
 _WHOLE = frozenset({"SimpleRNN", "GRU", "LSTM", "CuDNNGRU", "CuDNNLSTM", "ConvLSTM2D"})
+
+
+def shape_of(variable: Any) -> tuple[int, ...]:
+    """The shape of a weight."""
+    return tuple(int(size) for size in K.int_shape(variable) or ())
 
 
 def kinds(layer: Any) -> set[str]:
@@ -122,7 +127,7 @@ def assign(layer: Any, names: list[str], arrays: list, origin: Origin) -> list[A
     wanted = file_variables(layer)
     raise ModelFileError(
         f"Layer {layer.name!r} ({type(layer).__name__}) has {len(wanted)} weights "
-        f"{[(variable.name, K.int_shape(variable)) for variable in wanted[:8]]}, but the file holds {len(names)} arrays "
+        f"{[(variable.name, shape_of(variable)) for variable in wanted[:8]]}, but the file holds {len(names)} arrays "
         f"for it: {[(name, array.shape) for name, array in list(zip(names, arrays))[:8]]}."
     )
 
@@ -180,7 +185,7 @@ def _fits(assignment: Assignment) -> bool:
     if kinds(assignment.part.layer) & (_WHOLE | _CONVOLUTIONS):
         return True  # converted, then checked
     return len(variables) == len(arrays) and all(
-        tuple(array.shape) == tuple(K.int_shape(variable)) for variable, array in zip(variables, arrays))
+        tuple(array.shape) == shape_of(variable) for variable, array in zip(variables, arrays))
 
 
 # ---------------------------------------------------------------------------------------------- conversion
@@ -202,7 +207,7 @@ def convert(part: Part, arrays: list[np.ndarray], origin: Origin) -> list[np.nda
     if not part.trained:
         return arrays
     names = kinds(part.layer)
-    shapes = [tuple(K.int_shape(variable)) for variable in part.variables]
+    shapes = [shape_of(variable) for variable in part.variables]
     if "ConvLSTM2D" in names:
         return _conv_lstm(part.layer, arrays, shapes, origin)
     if names & _CONVOLUTIONS:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from symgraph.legacy.accept import translate_config
 from symgraph.utils.generic_utils import parameter_names
 
 __all__ = ["modern_config", "modern_training"]

@@ -13,11 +13,12 @@ __all__ = ["MaskedMeans"]
 
 
 class MaskedMeans(Objective):
-    """The objective of a model that Keras 1 compiled: masked steps and samples of weight zero do not count in the mean."""
+    """The objective of a model that Keras 1 compiled: masked steps and samples of weight 0 do not count in the mean."""
 
     def _loss_of(self, output: Any, weights: Any) -> Any:
         loss = output.loss
-        values = loss.call(output.target, output.output) if isinstance(loss, Loss) else loss(output.target, output.output)
+        function = loss.call if isinstance(loss, Loss) else loss
+        values = function(output.target, output.output)
         if output.mask is not None and K.ndim(values) > 1:
             mask = K.cast(output.mask, K.dtype(values))
             values = values * align_weights(values, mask) / K.mean(mask)

@@ -160,8 +160,11 @@ class GPUExecutor:
         new = {name: texts[name] for name in sorted(texts) if name not in self._functions}
         if new:
             code = PRELUDE + "".join(new.values())
-            module = self.cupy.RawModule(code=code, options=OPTIONS, backend="nvrtc")
-            self._functions.update({name: module.get_function(name) for name in new})
+            try:
+                module = self.cupy.RawModule(code=code, options=OPTIONS, backend="nvrtc")
+                self._functions.update({name: module.get_function(name) for name in new})
+            except Exception as error:  # no NVRTC, one that does not know the device, a driver that refuses its code
+                raise ExecutorError(f"CuPy cannot compile kernels here ({error}): {_HELP}") from error
 
     def function(self, name: str, text: str) -> Any:
         """Return the kernel of a text."""
@@ -212,18 +215,18 @@ class GPUExecutor:
         second, first = map(int, transposed)  # CUBLAS_OP_N is 0, CUBLAS_OP_T is 1
         (lead_x, apart_x), (lead_y, apart_y) = strides
         lead_x, lead_y = max(lead_x, 1), max(lead_y, 1)
-        handle, default = self._handle, -1
+        handle, default = self.cupy.cuda.device.get_cublas_handle, -1  # CuPy keeps one handle a thread
 
         def multiply() -> None:
             x, y, out = words.tolist()
             if batch == 1:
                 blas.gemmEx(
-                    handle, first, second, columns, rows, inner, one, y, kind, lead_y, x, kind, lead_x,
+                    handle(), first, second, columns, rows, inner, one, y, kind, lead_y, x, kind, lead_x,
                     beta, out, out_kind, columns, compute, default,
                 )  # fmt: skip
             else:
                 blas.gemmStridedBatchedEx(
-                    handle, first, second, columns, rows, inner, one, y, kind, lead_y, apart_y,
+                    handle(), first, second, columns, rows, inner, one, y, kind, lead_y, apart_y,
                     x, kind, lead_x, apart_x, beta, out, out_kind, columns, rows * columns, batch,
                     compute, default,
                 )  # fmt: skip
@@ -258,7 +261,7 @@ class GPUExecutor:
         """cuBLAS, loaded when the first program needs it."""
         if self._blas is None:
             try:
-                self._handle = self.cupy.cuda.device.get_cublas_handle()
+                self.cupy.cuda.device.get_cublas_handle()
                 self._blas = self.cupy.cuda.cublas
             except ImportError as error:
                 raise ExecutorError(f"cuBLAS cannot be loaded ({error}): {_HELP}") from error

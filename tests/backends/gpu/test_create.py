@@ -56,6 +56,12 @@ def test_without_cublas(gpu, device, monkeypatch):
         gpu.product(("float32", "float32"), (1, 1, 1, 1), (False, False), ((1, 1), (1, 1)), False, None)
 
 
+def test_without_a_compiler(gpu, device, monkeypatch):
+    monkeypatch.setattr(device, "RawModule", lambda **options: _raise(RuntimeError("libnvrtc.so.13 cannot be opened")))
+    with pytest.raises(ExecutorError, match=f"cannot compile kernels here .libnvrtc.so.13.*{ADVICE}"):
+        gpu.function("name", "text")
+
+
 def test_importing_the_executor_imports_no_cupy():
     import subprocess
 

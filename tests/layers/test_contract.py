@@ -93,17 +93,22 @@ def _contract(name, number):
         np.testing.assert_array_equal(K.get_value(weight), before[id(weight)])
 
 
-@pytest.mark.parametrize("name, number", ALL)
+def holds_code(name, number):
+    """Whether a layer has a function without a name, which a file does not hold."""
+    return any(getattr(value, "__name__", "") == "<lambda>" and key in {"function", "mode"}
+               for key, value in case(name, number)[1].items())
+
+
+@pytest.mark.parametrize("name, number", [one for one in ALL if not holds_code(*one)])
 def test_saved_and_loaded(name, number, tmp_path):
     from symgraph.models import load_model
 
-    if name in {"Lambda", "Merge"} and callable(next(iter(case(name, number)[1].values()))):
-        pytest.skip("a file does not hold the code of a function")
     with executor.use("numpy"):
         _, model, data = build(name, number)
         want = as_list(model.predict(data))
         model.save(str(tmp_path / "model.h5"))
-        again = load_model(str(tmp_path / "model.h5"), custom_objects={n: getattr(legacy, n) for n in LEGACY_CASES})
+        again = load_model(str(tmp_path / "model.h5"), compile=False,
+                           custom_objects={n: getattr(legacy, n) for n in LEGACY_CASES})
         for value, expected in zip(as_list(again.predict(data)), want):
             np.testing.assert_array_equal(value, expected)
 

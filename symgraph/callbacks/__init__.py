@@ -12,12 +12,13 @@ from symgraph.callbacks.records import (
     RemoteMonitor,
     TerminateOnNaN,
 )
+from symgraph.callbacks.tensorboard import TensorBoard
 from symgraph.legacy.accept import accept_functions
 
 __all__ = [
     "BackupAndResume", "BaseLogger", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History",
     "LambdaCallback", "LearningRateScheduler", "ModelCheckpoint", "ProgbarLogger", "ReduceLROnPlateau", "RemoteMonitor",
-    "TerminateOnNaN",
+    "TensorBoard", "TerminateOnNaN",
 ]
 
 accept_functions(globals())  # the arguments that Keras 1 named otherwise

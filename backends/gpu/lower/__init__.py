@@ -3,6 +3,7 @@
 from symgraph.backends.gpu.lower import (  # noqa: F401
     conv,
     ctc,
+    cumulate,
     elementwise,
     indexing,
     linalg,

@@ -12,7 +12,7 @@ from symgraph.backends.gpu.table import ELEMENTWISE, LOWERINGS
 from symgraph.compiler.graph import Graph
 from symgraph.compiler.pipeline import Context, compile_graph
 from symgraph.graph.type import DTYPES, FLOATS, INTEGERS, new_symbol, symbols
-from symgraph.ops import conv, elementwise, indexing, linalg, pool, reduction, scan, shape
+from symgraph.ops import conv, cumulate, elementwise, indexing, linalg, pool, reduction, scan, shape
 from symgraph.ops.leaf import constant, placeholder
 from symgraph.ops.op import REGISTRY
 from symgraph.ops.random import random_normal, random_uniform
@@ -72,6 +72,7 @@ def test_reductions(dtype):
         for axes in ((0,), (2,), (0, 1, 2))
     ]
     nodes += [reduction.argmax_op(a, axis=1), reduction.argmin_op(a, axis=2)]
+    nodes += [cumulate.cumsum(a, axis=axis, reverse=axis == 2) for axis in range(3)]
     check(nodes, [a])
 
 

@@ -172,11 +172,13 @@ def _known() -> dict[str, Any]:
     from symgraph.engine.model import Model
     from symgraph.engine.network import Network
     from symgraph.engine.sequential import Sequential
+    from symgraph.legacy import layers as old_layers
     from symgraph.legacy.file_layers import CLASSES
 
+    old = {name: value for name in old_layers.__all__ if isinstance(value := getattr(old_layers, name), type)}
     known = {name: value for name, value in globals().items() if isinstance(value, type) and issubclass(value, Layer)}
     # tf.keras calls a functional model "Functional".
-    return {**known, **CLASSES, "Model": Model, "Functional": Model, "Network": Network, "Sequential": Sequential}
+    return {**old, **known, **CLASSES, "Model": Model, "Functional": Model, "Network": Network, "Sequential": Sequential}
 
 
 def serialize(layer: Layer) -> dict:

@@ -317,6 +317,7 @@ class RNN(Layer):
             return super().__call__(inputs, **kwargs)
         if constants is not None:
             self._num_constants = len(constants)
+            self._check_constants()
         further = [*(initial_state or []), *(constants or [])]
         made_by_layers = [getattr(tensor, "_keras_history", None) is not None for tensor in further]
         if all(made_by_layers):
@@ -330,6 +331,11 @@ class RNN(Layer):
         if constants is not None:
             kwargs["constants"] = constants
         return super().__call__(inputs, **kwargs)
+
+    def _check_constants(self) -> None:
+        if not has_arg(self.cell.call, "constants"):
+            raise ValueError(f"The cell {type(self.cell).__name__} of layer {self.name!r} does not take constants: its "
+                             "`call` needs an argument `constants`.")
 
     def call(self, inputs, mask=None, training=None, initial_state=None, constants=None):
         inputs, initial_state, constants = self._split_inputs(inputs, initial_state, constants)
@@ -345,9 +351,8 @@ class RNN(Layer):
         if self.unroll and timesteps is None:
             raise ValueError(f"Layer {self.name!r}: cannot unroll over a time dimension of unknown size; give the "
                              "number of time steps in the input shape, or leave `unroll=False`.")
-        if constants and not has_arg(self.cell.call, "constants"):
-            raise ValueError(f"The cell {type(self.cell).__name__} of layer {self.name!r} does not take constants: its "
-                             "`call` needs an argument `constants`.")
+        if constants:
+            self._check_constants()
         last, outputs, states = self._loop(inputs, initial_state, mask, training, constants or [], timesteps)
         if self.stateful:
             self.add_update([K.update(old, new) for old, new in zip(self.states, states)], inputs)

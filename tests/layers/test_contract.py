@@ -2,20 +2,16 @@
 gradients that finite differences confirm, the same numbers on the executors."""
 
 import inspect
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from layer_cases import ALL, CASES, LEGACY_CASES, WITHOUT_CASES, build, case, takes_numbers
 
 from symgraph import backend as K
 from symgraph import layers
 from symgraph.engine import Layer, Model
 from symgraph.legacy import layers as legacy
 from symgraph.runtime import executor
-
-sys.path.insert(0, str(Path(__file__).parent))
-from cases import ALL, CASES, LEGACY_CASES, WITHOUT_CASES, build, case, takes_numbers  # noqa: E402
 
 
 def as_list(value):

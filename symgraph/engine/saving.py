@@ -116,7 +116,7 @@ def _write_optimizer(file: Any, optimizer: Any) -> None:
     variables = list(getattr(optimizer, "weights", []))
     if not variables:
         return  # not trained yet: there is no state
-    names = [f"training/{variable.name.replace(':0', '')}:0" for variable in variables]
+    names = [f"{variable.name.replace(':0', '')}:0" for variable in variables]
     write_arrays(file.create_group("optimizer_weights"), names, K.batch_get_value(variables))
 
 
@@ -189,7 +189,7 @@ def load_model(filepath: Any, custom_objects: dict | None = None, compile: bool 
         training = _json(file.text("training_config"), "training_config")
         weights = file.group("model_weights")
         origin, groups = _stored_layers(weights, version)
-        config = _modern(config, version, origin, custom_objects)
+        config = _modern(config, version, origin, file.text("backend"), custom_objects)
         _check_known(config, training if compile else None, custom_objects)
         with _loading(custom_objects, allow_unsafe, groups):
             model = model_from_config(config, custom_objects)
@@ -229,11 +229,12 @@ def _json(text: str | None, what: str) -> Any:
     return value
 
 
-def _modern(config: dict, version: str | None, origin: Origin, custom_objects: dict | None) -> dict:
+def _modern(config: dict, version: str | None, origin: Origin, backend: str | None, custom_objects: dict | None
+            ) -> dict:
     from symgraph.legacy.configs import modern_config
 
     try:
-        return modern_config(config, version, custom_objects, theano=origin.theano)
+        return modern_config(config, version, custom_objects, "theano" if origin.theano else backend)
     except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         raise ModelFileError(f"The file's model_config does not describe a model ({type(error).__name__}: {error})."
                              ) from error

@@ -41,14 +41,14 @@ _UNUSED = {
 
 
 def modern_config(config: Any, version: str | None = None, custom_objects: Mapping | None = None,
-                  theano: bool = False) -> Any:
+                  backend: str | None = None) -> Any:
     """The configuration of a model in the words of this package.
 
     # Arguments
         config: `{'class_name': ..., 'config': ...}` as a file holds it.
         version: the version of Keras that wrote it, where the file says.
         custom_objects: names of the caller's own classes; their configurations stay as they are.
-        theano: whether it ran on Theano, which centres the padding of even kernels otherwise.
+        backend: what it ran on, where the file says: some of what Keras left to its backend differs.
 
     # Returns
         A new configuration; one that is in the words of this package already comes back equal.
@@ -59,11 +59,31 @@ def modern_config(config: Any, version: str | None = None, custom_objects: Mappi
     if not isinstance(config, Mapping) or "class_name" not in config:
         return config
     own = frozenset(custom_objects or {})
+    backend = backend or config.get("backend")
     if _is_keras1(config, version):
         from symgraph.legacy.keras1_configs import model_of_keras1
 
-        config = model_of_keras1(config, own, theano)
-    return {**_modern(config, own), "keras_version": VERSION}
+        config = model_of_keras1(config, own, theano=backend == "theano")
+    modern = _modern(config, own)
+    if _corrects_twice(config, version, backend):
+        modern = _with_fused_normalization(modern)
+    return {**modern, "keras_version": VERSION, "backend": "symgraph"}
+
+
+def _corrects_twice(config: Mapping, version: str | None, backend: str | None) -> bool:
+    """Whether a model is of Keras 2.0 to 2.3 on TensorFlow, which corrected the moving variances of images twice."""
+    return (str(version).startswith(("2.0.", "2.1.", "2.2.", "2.3.")) and not str(version).endswith("-tf")
+            and backend == "tensorflow" and "symgraph_version" not in config)
+
+
+def _with_fused_normalization(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_with_fused_normalization(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("class_name") == "BatchNormalization" and value["config"].get("axis") in {-1, 3}:
+        return {**value, "class_name": "BatchNormalizationFused"}
+    return {key: _with_fused_normalization(item) for key, item in value.items()}
 
 
 def _is_keras1(config: Mapping, version: str | None) -> bool:

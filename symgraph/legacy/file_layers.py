@@ -11,8 +11,10 @@ from typing import Any
 
 from symgraph import backend as K
 from symgraph import layers
+from symgraph.legacy.layers import SReLU
 
-__all__ = ["BatchNormalizationKeras1", "CLASSES", "Conv1DTheano", "Conv2DTheano", "Conv3DTheano"]
+__all__ = ["BatchNormalizationFused", "BatchNormalizationKeras1", "CLASSES", "Conv1DTheano", "Conv2DTheano", "Conv3DTheano",
+           "SReLUTheano"]
 
 
 class BatchNormalizationKeras1(layers.BatchNormalization):
@@ -76,6 +78,24 @@ class BatchNormalizationKeras1(layers.BatchNormalization):
         return {**{key: value for key, value in config.items() if key in kept}, "mode": self.mode}
 
 
+class BatchNormalizationFused(layers.BatchNormalization):
+    """BatchNormalization as Keras 2 had it on TensorFlow: for images with the channels last the variance came from a
+    fused operation that had applied Bessel's correction already, and was corrected once more.
+
+    It is stored under the name of the ordinary layer, which corrects once.
+    """
+
+    def add_update(self, updates, inputs=None):
+        shape = K.int_shape(inputs) if inputs is not None else ()
+        if len(shape) == 4 and isinstance(updates, list) and len(updates) == 2:
+            (mean, new_mean), (variance, new_variance) = updates
+            count = K.cast(K.prod(K.shape(inputs)[:-1]), K.dtype(inputs))
+            # What the update adds to the decayed old value is larger by n / (n - 1).
+            kept = variance * self.momentum
+            updates = [(mean, new_mean), (variance, kept + (new_variance - kept) * (count / (count - 1.0)))]
+        super().add_update(updates, inputs)
+
+
 class _CentredPadding:
     """Padding 'same' as Theano has it: half a window on both sides, and the output cut at its end."""
 
@@ -126,4 +146,16 @@ class Conv3DTheano(_CentredPadding, layers.Conv3D):
     """Conv3D with Theano's padding."""
 
 
+class SReLUTheano(SReLU):
+    """SReLU as it was on Theano: nothing below the right threshold rises above it, also where a left slope is negative."""
+
+    def call(self, inputs):
+        right = self.t_left + K.abs(self.t_right)
+        offset = inputs - self.t_left
+        left = K.minimum(K.switch(K.greater(offset, 0.0), offset, self.a_left * offset), right - self.t_left)
+        return self.t_left + left + self.a_right * K.relu(inputs - right)
+
+
+#: What a configuration may name.
 CLASSES: dict[str, type] = {name: globals()[name] for name in __all__ if name != "CLASSES"}
+BatchNormalizationFused.__name__ = "BatchNormalization"

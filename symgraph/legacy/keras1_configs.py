@@ -148,6 +148,8 @@ class _Reader:
             config["data_format"] = "channels_last"  # whatever the layout of images
         if self.theano and new_name in _CONVOLUTIONS and config.get("padding") == "same":
             new_name = f"{new_name}Theano"
+        if self.theano and new_name == "SReLU":
+            new_name = "SReLUTheano"
         return {"class_name": new_name, "config": config}
 
     def _value(self, key: str, value: Any) -> Any:

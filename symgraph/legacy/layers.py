@@ -144,11 +144,13 @@ class Highway(_DenseLike):
         features = self._features(input_shape, 2)
         self.W = self.add_weight(name="W", shape=(features, features), initializer=self.init,
                                  regularizer=self.W_regularizer, constraint=self.W_constraint)
-        self.W_carry = self.add_weight(name="W_carry", shape=(features, features), initializer=self.init)
+        # The order of the weights is that of the files of Keras 1.
         self.b = self.b_carry = None
         if self.bias:
             self.b = self.add_weight(name="b", shape=(features,), initializer="zeros",
                                      regularizer=self.b_regularizer, constraint=self.b_constraint)
+        self.W_carry = self.add_weight(name="W_carry", shape=(features, features), initializer=self.init)
+        if self.bias:
             self.b_carry = self.add_weight(name="b_carry", shape=(features,),
                                            initializer=initializers.Constant(self.transform_bias))
         self.built = True

@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import numpy as np
@@ -36,9 +37,10 @@ class GeneratorSource:
         workers: threads that read ahead (one for a generator); 0: none, the caller reads.
         shuffle: whether the batches of a `Sequence` come in another order each epoch.
         steps_name: name of the steps argument, for messages.
-        use_multiprocessing: accepted; reading ahead is done by threads.
+        use_multiprocessing: whether the batches of a `Sequence` are made by processes instead of threads. (A generator
+            is one stream: it is read by a thread in any case.)
 
-    An error in a reading thread is raised where the batch is taken; nothing waits for a thread that has died.
+    An error in a reader is raised where the batch is taken; nothing waits for a thread or process that has died.
     """
 
     def __init__(self, generator: Any, arrays_of: Callable[[Any], tuple[int, Any]], steps: int | None = None,
@@ -60,7 +62,8 @@ class GeneratorSource:
         self.steps = self.batches = None if steps is None else int(steps)
         self._endless: Iterator[Any] | None = None
         self.max_queue_size, self.workers, self.shuffle = max(1, max_queue_size), workers, shuffle
-        self._pool: ThreadPoolExecutor | None = None
+        self.use_multiprocessing = use_multiprocessing
+        self._pool: Executor | None = None
         self._queue: queue.Queue | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
@@ -89,6 +92,9 @@ class GeneratorSource:
         """Tell the `Sequence` that an epoch is over."""
         if self.sequence and hasattr(self.generator, "on_epoch_end"):
             self.generator.on_epoch_end()
+        if isinstance(self._pool, ProcessPoolExecutor):  # its copies of the sequence do not know of it
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
 
     def epoch(self) -> Iterator[tuple[int, Any]]:
         """The batches of one epoch."""
@@ -123,18 +129,37 @@ class GeneratorSource:
                 yield self.generator[int(index)]
             return
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.workers, thread_name_prefix="symgraph-data")
+            self._pool = self._processes() if self.use_multiprocessing else ThreadPoolExecutor(
+                self.workers, thread_name_prefix="symgraph-data")
+        read = _item if self.use_multiprocessing else self.generator.__getitem__
         pending: list = []
         try:
             for index in order:
-                pending.append(self._pool.submit(self.generator.__getitem__, int(index)))
+                pending.append(self._pool.submit(read, int(index)))
                 if len(pending) > self.max_queue_size:
                     yield pending.pop(0).result()
             while pending:
                 yield pending.pop(0).result()
+        except BrokenProcessPool as error:
+            raise RuntimeError("A worker process that makes batches has died (killed, or out of memory). Fewer "
+                               "`workers` need less memory; `use_multiprocessing=False` reads in threads.") from error
         finally:
             for future in pending:
                 future.cancel()
+
+    def _processes(self) -> ProcessPoolExecutor:
+        """Worker processes with a copy of the sequence each."""
+        import multiprocessing
+        import warnings
+
+        # A forked process has the sequence as it is, also where it cannot be pickled; elsewhere it is sent.
+        method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+        pool = ProcessPoolExecutor(self.workers, multiprocessing.get_context(method), _adopt, (self.generator,))
+        with warnings.catch_warnings():
+            # Python warns of a fork beside threads: the workers make batches only, and take no lock of ours.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pool.submit(int).result()
+        return pool
 
     def _of_generator(self) -> Iterator[Any]:
         if self.workers < 1:
@@ -177,3 +202,15 @@ class GeneratorSource:
             "The generator ended before an epoch was complete. It must give at least `steps * epochs` batches: let it "
             "loop for ever, or ask for fewer steps."
         )
+
+
+#: In a worker process: the sequence that it makes batches of.
+_SEQUENCE: list = []
+
+
+def _adopt(sequence: Any) -> None:
+    _SEQUENCE[:] = [sequence]
+
+
+def _item(index: int) -> Any:
+    return _SEQUENCE[0][index]

@@ -1,5 +1,6 @@
 """Data from generators and Sequences."""
 
+import os
 import threading
 
 import numpy as np
@@ -9,6 +10,7 @@ from symgraph.engine import Sequential
 from symgraph.layers import Dense
 from symgraph.utils import Sequence
 
+PARENT = os.getpid()
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(20, 4)).astype("float32"), RNG.normal(size=(20, 2)).astype("float32")
 
@@ -129,3 +131,36 @@ def test_any_iterable_of_batches(sized):
     np.testing.assert_allclose(history.history["loss"], wanted.history["loss"], rtol=1e-6)
     np.testing.assert_allclose(model.predict(Loader()), other.predict(X), rtol=1e-6)
     model.fit(Loader(), steps_per_epoch=3, epochs=3, verbose=0)  # goes on from epoch to epoch, and around
+
+
+def test_worker_processes():
+    class Marked(Batches):
+        def __getitem__(self, index):
+            x, y = super().__getitem__(index)
+            return x, y, np.full(len(x), float(os.getpid() != PARENT))  # weight 0 where made by the parent
+
+    model, other = pair()
+    history = model.fit(Marked(), epochs=2, shuffle=False, verbose=0, workers=2, use_multiprocessing=True)
+    wanted = other.fit(X, Y, batch_size=6, epochs=2, shuffle=False, verbose=0)
+    np.testing.assert_allclose(history.history["loss"], wanted.history["loss"], rtol=1e-6)
+    got = model.predict(Batches(), workers=2, use_multiprocessing=True)
+    np.testing.assert_allclose(got, other.predict(X), rtol=1e-6)
+
+
+def test_errors_of_worker_processes():
+    class Breaks(Batches):
+        def __getitem__(self, index):
+            if index == 1:
+                raise OSError("the disk is gone")
+            return super().__getitem__(index)
+
+    class Dies(Batches):
+        def __getitem__(self, index):
+            os._exit(3)
+
+    model, _ = pair()
+    with pytest.raises(OSError, match="the disk is gone") as caught:
+        model.fit(Breaks(), verbose=0, shuffle=False, workers=2, use_multiprocessing=True)
+    assert "__getitem__" in str(caught.value.__cause__)  # the worker's own traceback
+    with pytest.raises(RuntimeError, match="worker process .* has died"):
+        model.fit(Dies(), verbose=0, workers=2, use_multiprocessing=True)

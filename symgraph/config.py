@@ -427,6 +427,31 @@ def _processor_share() -> float | None:
         return None  # not Linux, or an older control group
 
 
+def set_exact(value: bool) -> None:
+    """Choose direct sums where the CPU executor would use a faster algorithm with larger rounding errors.
+
+    Today that is Winograd's algorithm for 3x3 convolutions of many channels, whose errors are a few times those of a
+    direct sum. It holds for functions that are compiled from now on.
+    """
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"set_exact: expected True or False, got {value!r}")
+    _store.chosen["exact"] = value
+
+
+def exact() -> bool:
+    """Whether direct sums are wanted (see `set_exact`); ``SYMGRAPH_EXACT=1`` in the environment does the same."""
+    return _exact().value
+
+
+def _exact() -> Setting:
+    if "exact" in _store.chosen:
+        return Setting("exact", _store.chosen["exact"], "set by the program (set_exact)")
+    given = os.environ.get("SYMGRAPH_EXACT", "").strip()
+    if given not in ("", "0", "1"):
+        raise ConfigurationError(f"SYMGRAPH_EXACT must be 0 or 1, got {given!r}")
+    return Setting("exact", given == "1", "SYMGRAPH_EXACT" if given else "default")
+
+
 def kernel_cache_directory() -> Path:
     """The folder of compiled kernels; it need not exist or be writable.
 
@@ -468,6 +493,7 @@ def settings() -> list[Setting]:
         Setting("epsilon", epsilon(), _where("epsilon")),
         Setting("image_data_format", image_data_format(), _where("image_data_format")),
         _threads(),
+        _exact(),
         _kernel_cache_directory(),
         Setting("keras_home", keras_home(), home),
         Setting("configuration_file", path, f"{home}; {'read' if path.exists() else 'does not exist'}"),

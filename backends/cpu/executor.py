@@ -67,14 +67,14 @@ class NumbaExecutor(HostMemory):
 
 
 @dataclass
-class _Row:
+class TapeRow:
     """One row of the tape before it is bound: a kernel call, or the head of a loop."""
 
     call: KernelCall | None = None
     first: int = 0  # of its entries in the argument table
     loop: Dim | None = None
     length: DimLike = 0
-    body: list[_Row] = field(default_factory=list)
+    body: list[TapeRow] = field(default_factory=list)
     step: Step | None = None
 
 
@@ -116,16 +116,16 @@ class NumbaRunner:
 
     # ---------------------------------------------------------------------------------------------- loading
 
-    def _lower(self, steps: Sequence[Step]) -> list[_Row]:
-        rows: list[_Row] = []
+    def _lower(self, steps: Sequence[Step]) -> list[TapeRow]:
+        rows: list[TapeRow] = []
         for step in steps:
             if step.loop is not None:
                 self.indices.append(step.loop.index)
                 body = self._lower(step.loop.steps)
-                rows.append(_Row(loop=step.loop.index, length=step.loop.length, body=body, step=step))
+                rows.append(TapeRow(loop=step.loop.index, length=step.loop.length, body=body, step=step))
                 continue
             for call in LOWERINGS.table[step.name].emit(step, self.program.buffers):
-                rows.append(_Row(call=call, first=len(self.entry_number), step=step))
+                rows.append(TapeRow(call=call, first=len(self.entry_number), step=step))
                 for argument in call.arguments:
                     self._add_entry(argument)
         return rows
@@ -167,7 +167,7 @@ class NumbaRunner:
         function = scope["numbers"]
         return lambda sizes: function(*(sizes[symbol] for symbol in outer))
 
-    def patched(self, loop: _Row) -> list[int]:
+    def patched(self, loop: TapeRow) -> list[int]:
         """Return the entries of the table that change from one iteration of a loop to the next."""
         assert loop.loop is not None
         symbol = loop.loop.symbol
@@ -180,7 +180,7 @@ class NumbaRunner:
                         found.append(entry)
         return found
 
-    def increment(self, loop: _Row, entry: int) -> DimLike:
+    def increment(self, loop: TapeRow, entry: int) -> DimLike:
         """Return by how much an entry grows in each iteration: sizes are linear in the number of the iteration."""
         assert loop.loop is not None and loop.loop.symbol is not None
         value = self.entry_value[entry]
@@ -197,7 +197,7 @@ class NumbaRunner:
         values = self._evaluate(sizes)
         lines: list[str] = []
 
-        def tell(rows: list[_Row], indent: str) -> None:
+        def tell(rows: list[TapeRow], indent: str) -> None:
             for each in rows:
                 if each.call is None:
                     lines.append(f"{indent}repeat {values[self.number(each.length)]} times")
@@ -215,7 +215,7 @@ class NumbaRunner:
         return [(name, text) for text, name in self.kernels]
 
 
-def _walk(rows: Sequence[_Row]) -> list[_Row]:
+def _walk(rows: Sequence[TapeRow]) -> list[TapeRow]:
     found = []
     for each in rows:
         found.append(each)
@@ -324,7 +324,7 @@ class BoundProgram:
         runner, values = self.runner, self.values
         table = self.table.ctypes.data
 
-        def work_of(rows: list[_Row]) -> int:
+        def work_of(rows: list[TapeRow]) -> int:
             total = 0
             for each in rows:
                 if each.call is not None:
@@ -338,7 +338,7 @@ class BoundProgram:
         tape: list[list[int]] = []
         self.patches: list[np.ndarray] = []
 
-        def write(rows: list[_Row]) -> None:
+        def write(rows: list[TapeRow]) -> None:
             for each in rows:
                 if each.call is not None:
                     if not values[runner.number(each.call.active)]:
@@ -380,7 +380,12 @@ class BoundProgram:
         if runner.uses_blas and runner.may_end_early:
             self.run = _guarded(self.run)
 
-    def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def value(self, size: DimLike) -> int:
+        """Return the value of a size that the runner knows."""
+        return self.values[self.runner.number(size)]
+
+    def __call__(self, arrays: Sequence[np.ndarray], run: Callable[[], None] | None = None) -> list[np.ndarray]:
+        """Compute the outputs; `run` takes the place of the native tape (see `symgraph.backends.cpu.checked`)."""
         executor = self.executor
         with executor.lock:
             if self.epoch != state.epoch or self.generation != executor.generation or executor.pool.forked:  # type: ignore[union-attr]
@@ -394,7 +399,7 @@ class BoundProgram:
             for position, shape, dtype, entries in self.made:
                 results[position] = array = np.empty(shape, dtype)
                 table[entries] = array.__array_interface__["data"][0]
-            self.run()
+            (run or self.run)()
             if self.fails and self.status[0]:
                 self._complain()
             for position, window in self.copied:

@@ -237,6 +237,10 @@ class Function:
             entry.variants[decided] = variant
         return variant
 
+    def bound(self) -> Bound:
+        """Return the program as it was bound last."""
+        return next(reversed(self._bound.values()))
+
     def variants(self) -> list[Variant]:
         """Return what has been compiled so far."""
         return [variant for entry in self._by_phase.values() for variant in entry.variants.values()]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symgraph import config
+from symgraph.backends.cpu.lower import winograd
 from symgraph.backends.cpu.lower.depthwise import depthwise, depthwise_input, depthwise_kernel
 from symgraph.backends.cpu.lower.window import Geometry, geometry_of, indented, kernel_call, name_views
 from symgraph.backends.cpu.table import Arguments, KernelCall, register
@@ -163,7 +164,14 @@ def _conv_scratch(step: Step) -> list[tuple[str, DimLike]]:
     if alone or _is_plain(geometry, groups):
         return []
     x, kernel = step.inputs
+    if winograd.fits(geometry, groups, x.shape[-1], kernel.shape[-1], x.dtype):
+        return _winograd_scratch(x.shape[-1], kernel.shape[-1])
     return [_gathered(size_of(kernel.shape[:-1]), x.dtype)]
+
+
+def _winograd_scratch(channels: DimLike, filters: DimLike) -> list[tuple[str, DimLike]]:
+    assert isinstance(channels, int) and isinstance(filters, int)
+    return [winograd.kernel_memory(channels, filters), winograd.working_memory(channels, filters)]
 
 
 @register("conv", scratch=_conv_scratch)
@@ -173,6 +181,12 @@ def conv(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     geometry, groups, alone = _conv_parts(step)
     if alone:
         return [depthwise(buffers, x, kernel, target, geometry)]
+    if winograd.fits(geometry, groups, x.shape[-1], kernel.shape[-1], x.dtype):
+        transformed, working = step.scratch
+        return [
+            winograd.transform_kernel(buffers, kernel, transformed),
+            winograd.forward(buffers, x, transformed, target, working, geometry),
+        ]
     scratch = step.scratch[0] if step.scratch else None
     return [_forward(buffers, x, kernel, target, scratch, geometry, groups)]
 
@@ -190,10 +204,18 @@ def _input_scratch(step: Step) -> list[tuple[str, DimLike]]:
     if groups > 1 and kernel.shape[-2] == 1:
         return []
     columns = size_of(kernel.shape[:-1])
+    if winograd.fits(_input_geometry(step), groups, grad.shape[-1], kernel.shape[-2], grad.dtype):
+        return [(grad.dtype, kernel.size), *_winograd_scratch(grad.shape[-1], kernel.shape[-2])]
     if _steps_by_one(step):
         width = size_of((*kernel.shape[:-2], grad.shape[-1] // groups))
         return [(grad.dtype, kernel.size), _gathered(width, grad.dtype)]
     return [_gathered(columns, grad.dtype)]
+
+
+def _input_geometry(step: Step) -> Geometry:
+    grad, kernel = step.inputs
+    (target,) = step.outputs
+    return geometry_of(step, target.shape[1:-1], grad.shape[1:-1], kernel.shape[:-2])
 
 
 @register("conv_input_gradient", scratch=_input_scratch)
@@ -202,18 +224,27 @@ def conv_input_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCal
     grad, kernel = step.inputs
     (target,) = step.outputs
     groups = step.attrs["groups"]
-    geometry = geometry_of(step, target.shape[1:-1], grad.shape[1:-1], kernel.shape[:-2])
+    geometry = _input_geometry(step)
     if groups > 1 and kernel.shape[-2] == 1:
         return [depthwise_input(buffers, grad, kernel, target, geometry)]
     if not _steps_by_one(step):
         return [_scattered(buffers, grad, kernel, target, step.scratch[0], geometry, groups)]
-    turned, gathered = step.scratch
+    turned = step.scratch[0]
     before = tuple(
         (k - 1) * d - p for k, d, p in zip(geometry.window, geometry.dilation, geometry.before, strict=True)
     )
     around = Geometry(
         grad.shape[1:-1], target.shape[1:-1], geometry.window, geometry.strides, geometry.dilation, before
     )
+    if winograd.fits(geometry, groups, grad.shape[-1], kernel.shape[-2], grad.dtype):
+        _, transformed, working = step.scratch
+        shape = (*kernel.shape[:-2], kernel.shape[-1], kernel.shape[-2])
+        return [
+            _turn(buffers, kernel, turned, groups),
+            winograd.transform_kernel(buffers, turned.contiguous_as(shape), transformed),
+            winograd.forward(buffers, grad, transformed, target, working, around),
+        ]
+    gathered = step.scratch[1]
     return [
         _turn(buffers, kernel, turned, groups),
         _forward(buffers, grad, turned, target, None if _is_plain(around, groups) else gathered, around, groups),
@@ -321,6 +352,10 @@ def _kernel_scratch(step: Step) -> list[tuple[str, DimLike]]:
     (target,) = step.outputs
     if alone:
         return [(target.dtype, target.size)]
+    channels, filters = target.shape[-2:]
+    if winograd.fits(geometry, groups, channels, filters, target.dtype):
+        assert isinstance(channels, int) and isinstance(filters, int)
+        return [winograd.gradient_memory(channels, filters), winograd.working_memory(channels, filters)]
     needs: list[tuple[str, DimLike]] = []
     if not _is_plain(geometry, groups):
         needs.append(_gathered(size_of(target.shape[:-1]), target.dtype))
@@ -338,6 +373,8 @@ def conv_kernel_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCa
     geometry, groups, alone = _kernel_parts(step)
     if alone:
         return [depthwise_kernel(buffers, x, grad, target, step.scratch[0], geometry)]
+    if winograd.fits(geometry, groups, *target.shape[-2:], target.dtype):
+        return winograd.kernel_gradient(buffers, x, grad, target, *step.scratch, geometry)
     plain, small = _is_plain(geometry, groups), _is_small(target)
     gathered = None if plain else step.scratch[0]
     parts = step.scratch[-1] if small else target

@@ -1,0 +1,75 @@
+"""Generated programs run as plain Python with every access checked: nothing reads or writes outside of its buffers."""
+
+import numpy as np
+import pytest
+
+from symgraph import backend as K
+from symgraph.backends.cpu.checked import run_checked
+from symgraph.runtime import executor
+
+RANDOM = np.random.RandomState(0)
+
+
+def check(inputs, outputs, arrays, updates=(), rtol=1e-5):
+    with executor.use("numba"):
+        function = K.function(inputs, outputs, updates=updates)
+        expected = function(arrays)
+    for threads in (1, 3):
+        results = run_checked(
+            function.bound(), [np.asarray(a, x.dtype) for a, x in zip(arrays, inputs, strict=True)], threads
+        )
+        for got, want in zip(results, expected, strict=True):
+            np.testing.assert_allclose(got, want, rtol=rtol, atol=1e-5)
+
+
+def data(*shape):
+    return RANDOM.randn(*shape).astype("float32")
+
+
+def test_fused_loops_views_and_reductions():
+    x = K.placeholder(shape=(None, 5, 3))
+    y = K.permute_dimensions(x[:, ::-1, 1:], (0, 2, 1))
+    outputs = [K.tanh(y) * 2, K.sum(x * x, axis=[0, 2]), K.mean(x, axis=1), K.max(x, axis=0), K.argmax(x, axis=1),
+               K.concatenate([x, x[:, :2]], axis=1), K.repeat_elements(x, 2, axis=1)]  # fmt: skip
+    for n in (1, 4):
+        check([x], outputs, [data(n, 5, 3)])
+
+
+def test_products_and_rows():
+    x, rows = K.placeholder(shape=(None, 6)), K.placeholder(shape=(None,), dtype="int32")
+    table = K.variable(data(7, 6))
+    loss = K.sum(K.square(K.dot(K.gather(table, rows), K.transpose(x))))
+    check([x, rows], [loss, *K.gradients(loss, [table, x])], [data(3, 6), [0, 6, -1, 3]], rtol=1e-4)
+
+
+def test_loops_over_time():
+    x, mask = K.placeholder(shape=(None, None, 3)), K.placeholder(shape=(None, None), dtype="bool")
+    w, u = K.variable(data(3, 2)), K.variable(data(2, 2))
+
+    def step(inputs, states):
+        h = K.tanh(K.dot(inputs, w) + K.dot(states[0], u))
+        return h, [h]
+
+    last, outputs, _ = K.rnn(step, x, [K.zeros_like(x[:, 0, :2])], mask=mask)
+    grads = K.gradients(K.sum(K.square(outputs)) + K.sum(last), [w, u, x])
+    check([x, mask], [last, outputs, *grads], [data(2, 4, 3), RANDOM.rand(2, 4) > 0.4], rtol=1e-4)
+
+
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_convolution_and_pooling(padding):
+    x = K.placeholder(shape=(None, 7, 6, 2))
+    w = K.variable(data(3, 2, 2, 4))
+    y = K.pool2d(K.relu(K.conv2d(x, w, padding=padding, strides=(2, 1))), (2, 2), padding=padding)
+    check([x], [y, *K.gradients(K.sum(K.square(y)), [w, x])], [data(2, 7, 6, 2)], rtol=1e-4)
+
+
+def test_a_kernel_that_leaves_its_buffer_is_named():
+    x = K.placeholder(shape=(None, 4))
+    with executor.use("numba"):
+        function = K.function([x], [K.exp(x)])
+        function([data(3, 4)])
+    bound = function.bound()
+    size = bound.runner.program.buffers[0].size
+    bound.table[bound.runner.entry_value.index(size)] -= 1  # as if the input were one number shorter
+    with pytest.raises(IndexError, match="exp"):
+        run_checked(bound, [data(3, 4)])

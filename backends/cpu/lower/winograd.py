@@ -283,6 +283,8 @@ def transform_kernel(buffers: Sequence[Buffer], kernel: View, transformed: View)
     _independent(arguments, buffers, w=kernel, u=transformed)
     arguments.named("channels", kernel.shape[2])
     arguments.named("filters", kernel.shape[3])
+    read, write = "w[at + ({i} * 3 + {j}) * size + e]", "u[to + ({i} * 6 + {j}) * size + e]"
+    transformed_lines = _both_axes(_of_kernel, 3, 6, read, write)
     body = [
         "size = channels * filters",
         "start, stop = span(channels, thread, threads)",
@@ -290,8 +292,8 @@ def transform_kernel(buffers: Sequence[Buffer], kernel: View, transformed: View)
         "    at = w_0 + c * filters",
         "    to = u_0 + c * filters",
         "    for e in range(filters):",
-        *indented(_both_axes(_of_kernel, 3, 6, "w[at + ({i} * 3 + {j}) * size + e]", "u[to + ({i} * 6 + {j}) * size + e]"), 2),
-    ]  # fmt: skip
+        *indented(transformed_lines, 2),
+    ]
     return kernel_call("winograd_kernel", arguments, body, kernel.size)
 
 

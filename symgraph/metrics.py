@@ -116,12 +116,14 @@ class Metric(Layer):
 
     # Arguments
         name: name in the logs.
-        dtype: dtype of the state; default: floatx.
+        dtype: dtype of the state; default: floatx, but at least float32.
     """
 
     _is_metric = True
 
     def __init__(self, name: str | None = None, dtype: str | None = None, **kwargs: Any):
+        if dtype is None and K.floatx() in {"float16", "bfloat16"}:
+            dtype = "float32"  # a count in 16 bits stops at 2048
         super().__init__(name=name, dtype=dtype, **kwargs)
         self.stateful = True
         self.built = True

@@ -123,3 +123,14 @@ def test_names():
         metrics.get("acuracy")
     with pytest.raises(TypeError, match="unknown arguments"):
         metrics.MeanSquaredError(weight=3)
+
+
+def test_counts_in_half_precision_go_on():
+    K.set_floatx("float16")
+    try:
+        metric = metrics.CategoricalAccuracy()
+        truth = np.eye(2)[np.arange(6000) % 2]
+        got = run(metric, truth, np.eye(2)[np.zeros(6000, int)], batch=100)
+    finally:
+        K.set_floatx("float32")
+    np.testing.assert_allclose(got, 0.5, rtol=1e-6)

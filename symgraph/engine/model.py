@@ -206,6 +206,14 @@ class Model(Network):
             pending += layer._layers
         return flags
 
+    def _make_test_function(self) -> None:
+        """Make the test function."""
+        self._function("test", (False,) * len(self._compiled.trained))
+
+    def _make_predict_function(self) -> None:
+        """Make the predict function."""
+        self._function("predict")
+
     def _check_trainable_weights(self) -> None:
         if self._collected_flags == self._trainable_flags():
             return

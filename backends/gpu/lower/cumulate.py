@@ -1,7 +1,8 @@
 """Running sums, along one axis.
 
-Lines whose neighbours in memory belong to other lines are summed by one thread each, from first to last. A line that
-is dense in memory is summed by one block: piece by piece, in log2(256) rounds a piece (Kogge, Stone 1973).
+Lines are summed by one thread each, from first to last, where they are short or their neighbours in memory belong to
+other lines. A longer line that is dense in memory is summed by one block: piece by piece, in log2(256) rounds a piece
+(Kogge, Stone 1973).
 """
 
 from __future__ import annotations
@@ -14,32 +15,51 @@ from symgraph.backends.gpu.table import register
 from symgraph.compiler.program import Step
 from symgraph.graph.type import evaluate, size_of
 
+#: The shortest line that a block works on.
+LEAST = 64
+
 
 @register("cumsum")
 def cumsum(step: Step) -> list[Call]:
-    """One kernel."""
-    (x,), (target,), axis = step.inputs, step.outputs, step.attrs["axis"]
-    writer = Writer()
-    inner = size_of(x.shape[axis + 1 :])
-    lines = size_of(x.shape[:axis]) * inner
-    total, length = (writer.argument(Number(size), "count") for size in (lines, x.shape[axis]))
-    apart = writer.size(inner)
-    writer.pointer(x, "p")
-    writer.pointer(target, "q", write=True)
-    type = COMPUTE[accumulator(x.dtype)]
-    place = f"({length} - 1 - k)" if step.attrs["reverse"] else "k"
-    head = f'extern "C" __global__ void __launch_bounds__({THREADS}) NAME(const Arguments a) {{\n  '
-    head += "\n  ".join(writer.before)
-    if inner == 1:
-        body = f"""{head}
+    """One kernel; which of the two may depend on the sizes."""
+    axis = step.attrs["axis"]
+    length = step.inputs[0].shape[axis]
+    if size_of(step.inputs[0].shape[axis + 1 :]) != 1 or (isinstance(length, int) and length < LEAST):
+        return [_Lines(step).by_threads()]
+    if isinstance(length, int):
+        return [_Lines(step).by_blocks()]
+    return [_Lines(step).by_blocks(), _Lines(step).by_threads()]
+
+
+class _Lines:
+    """The text of both kernels."""
+
+    def __init__(self, step: Step) -> None:
+        (self.x,), (self.target,), axis = step.inputs, step.outputs, step.attrs["axis"]
+        self.writer = Writer()
+        inner = size_of(self.x.shape[axis + 1 :])
+        self.lines, self.length, self.dense = size_of(self.x.shape[:axis]) * inner, self.x.shape[axis], inner == 1
+        self.total, self.count = (self.writer.argument(Number(size), "count") for size in (self.lines, self.length))
+        self.apart = self.writer.size(inner)
+        self.writer.pointer(self.x, "p")
+        self.writer.pointer(self.target, "q", write=True)
+        self.type = COMPUTE[accumulator(self.x.dtype)]
+        self.place = f"(position)({self.count} - 1 - k)" if step.attrs["reverse"] else "(position)k"
+        self.head = f'extern "C" __global__ void __launch_bounds__({THREADS}) NAME(const Arguments a) {{\n  '
+        self.head += "\n  ".join(self.writer.before)
+
+    def by_blocks(self) -> Kernel:
+        """A block a line."""
+        type, count = self.type, self.count
+        body = f"""{self.head}
   __shared__ {type} shared[2][{THREADS}];
-  for (count line = blockIdx.x; line < {total}; line += gridDim.x) {{
+  for (count line = blockIdx.x; line < {self.total}; line += gridDim.x) {{
     {type} before = ({type})0;
-    for (count start = 0; start < {length}; start += {THREADS}) {{
+    for (count start = 0; start < {count}; start += {THREADS}) {{
       const count k = start + threadIdx.x;
-      const position at = (position)line * (position){length} + (position){place};
+      const position at = (position)line * (position){count} + {self.place};
       int now = 0;
-      shared[now][threadIdx.x] = k < {length} ? ({type})load(p, at) : ({type})0;
+      shared[now][threadIdx.x] = k < {count} ? ({type})load(p, at) : ({type})0;
       __syncthreads();
       for (u32 far = 1; far < {THREADS}; far *= 2) {{
         const {type} mine = shared[now][threadIdx.x];
@@ -47,28 +67,36 @@ def cumsum(step: Step) -> list[Call]:
         now = 1 - now;
         __syncthreads();
       }}
-      if (k < {length}) store(q, at, op_add(before, shared[now][threadIdx.x]));
+      if (k < {count}) store(q, at, op_add(before, shared[now][threadIdx.x]));
       before = op_add(before, shared[now][{THREADS - 1}]);
       __syncthreads();
     }}
   }}
 }}
 """
+        when = None if isinstance(self.length, int) else (lambda sizes: evaluate(self.length, sizes) >= LEAST)
+        words = tuple(self.writer.arguments.words)
+        return Kernel("cumsum", body, words, self._blocks, (self.x, self.target), when=when)
 
-        def blocks(sizes: Sizes) -> int:
-            return min(evaluate(lines, sizes), BLOCKS)
+    def _blocks(self, sizes: Sizes) -> int:
+        return min(evaluate(self.lines, sizes), BLOCKS)
 
-        return [Kernel("cumsum", body, tuple(writer.arguments.words), blocks, (x, target))]
-    body = f"""{head}
-  for (count i = blockIdx.x * (count)blockDim.x + threadIdx.x; i < {total}; i += (count)gridDim.x * blockDim.x) {{
-    const position first = (position)(i / {apart} * {length} * {apart} + i % {apart});
+    def by_threads(self) -> Kernel:
+        """A thread a line."""
+        type, count, apart = self.type, self.count, self.apart
+        body = f"""{self.head}
+  for (count i = blockIdx.x * (count)blockDim.x + threadIdx.x; i < {self.total}; i += (count)gridDim.x * blockDim.x) {{
+    const position first = (position)(i / {apart} * {count} * {apart} + i % {apart});
     {type} sum = ({type})0;
-    for (count k = 0; k < {length}; ++k) {{
-      const position at = first + (position){place} * (position){apart};
+    for (count k = 0; k < {count}; ++k) {{
+      const position at = first + {self.place} * (position){apart};
       sum = op_add(sum, ({type})load(p, at));
       store(q, at, sum);
     }}
   }}
 }}
 """
-    return [Kernel("cumsum", body, tuple(writer.arguments.words), blocks_for(lines), (x, target))]
+        both = self.dense and not isinstance(self.length, int)
+        when = (lambda sizes: evaluate(self.length, sizes) < LEAST) if both else None
+        words = tuple(self.writer.arguments.words)
+        return Kernel("cumsum", body, words, blocks_for(self.lines), (self.x, self.target), when=when)

@@ -68,8 +68,7 @@ def backward(outputs: Sequence[Node], output_grads: Sequence[Node], wrt: Sequenc
             continue
         if node.op.gradient is None:
             if not node.op.has_gradient:
-                place = f" (made at {node.source})" if node.source else ""
-                raise GradientError(f"the operation {node.op.name}{place} has no gradient")
+                raise GradientError(f"the operation {node.op.name}{_place(node, order)} has no gradient")
             continue
         single = isinstance(node.type, TensorType)
         parts = node.op.gradient(node, grads[0] if single else grads)
@@ -88,3 +87,14 @@ def backward(outputs: Sequence[Node], output_grads: Sequence[Node], wrt: Sequenc
             grad = broadcast_to(grad, node.shape)
         result.append(grad)
     return result
+
+
+def _place(node: Node, order: Sequence[Node]) -> str:
+    """Where the user made a node: its line, or that of the first that is computed from it and has one."""
+    after = {node}
+    for each in order:
+        if each in after or any(read in after for read in each.inputs):
+            after.add(each)
+            if each.source is not None:
+                return f" (made at {each.source})"
+    return ""

@@ -91,6 +91,12 @@ def random_uniform(
     return Tensor(node * (maxval - minval) + minval, "random_uniform")
 
 
+def _first(op: Any, shape: Sequence[int], dtype: str | None, seed: int | None) -> Node:
+    """The numbers that a seed gives at the first step, whatever has been drawn before."""
+    sizes = tuple(int(size) for size in shape)
+    return op(constant(0, "uint32"), seed=_seed(seed), stream=0, shape=sizes, dtype=dtype or config.floatx())
+
+
 def random_uniform_variable(
     shape: Sequence[int],
     low: float,
@@ -102,7 +108,8 @@ def random_uniform_variable(
     """Return a variable whose first value is uniform on [low, high)."""
     from symgraph.backend.creation import variable
 
-    return variable(random_uniform(shape, low, high, dtype, seed), dtype, name)
+    value = Tensor(_first(ops.random_uniform, shape, dtype, seed) * (high - low) + low)
+    return variable(value, dtype, name)
 
 
 def random_normal_variable(
@@ -116,7 +123,7 @@ def random_normal_variable(
     """Return a variable whose first value is normally distributed."""
     from symgraph.backend.creation import variable
 
-    return variable(random_normal(shape, mean, scale, dtype, seed), dtype, name)
+    return variable(Tensor(_first(ops.random_normal, shape, dtype, seed) * scale + mean), dtype, name)
 
 
 def random_normal(

@@ -10,7 +10,7 @@ from symgraph.graph.type import FLOATS, INTEGERS, DimLike, Shape, TensorType, br
 from symgraph.ops import elementwise
 from symgraph.ops.leaf import constant
 from symgraph.ops.op import Op, ShapeError, declare, define
-from symgraph.ops.shape import broadcast_to, dims, expand, reshape
+from symgraph.ops.shape import broadcast_to, dims, expand, full, reshape, reverse, transpose
 
 
 def normalise_axes(axes: int | Iterable[int] | None, rank: int) -> tuple[int, ...]:
@@ -63,19 +63,28 @@ def sum_op(node, grad):
 
 @define("prod", kind="reduction", infer=_infer(NUMERIC), reads=("x",))
 def prod_op(node, grad):
-    """The product of the others, also where factors are 0: products before and after each place."""
+    """The product of the others: of those before times those after. Right, in all orders, where factors are 0."""
     (x,) = node.inputs
     axes = node.attrs["axes"]
     if not axes:
         return (grad,)
-    is_zero = elementwise.equal(x, elementwise.zero(x))
-    zeros = sum_(elementwise.cast(is_zero, x.dtype), axes, keepdims=True)
-    others = prod(elementwise.where(is_zero, elementwise.one(x), x), axes, keepdims=True)
-    safe = elementwise.where(is_zero, elementwise.one(x), x)
-    none_zero = elementwise.equal(zeros, elementwise.zero(x))
-    only_this_zero = elementwise.logical_and(is_zero, elementwise.equal(zeros, elementwise.one(x)))
-    value = elementwise.where(none_zero, others / safe, elementwise.where(only_this_zero, others, elementwise.zero(x)))
-    return (_restore(node, grad) * value,)
+    kept = tuple(axis for axis in range(x.rank) if axis not in axes)
+    order = (*axes, *kept)
+    moved = transpose(x, order)
+    rows = reshape(moved, (size_of(x.shape[axis] for axis in axes), *(x.shape[axis] for axis in kept)))
+    others = _products_before(rows) * reverse(_products_before(reverse(rows, (0,))), (0,))
+    back = transpose(reshape(others, moved.shape), tuple(order.index(axis) for axis in range(x.rank)))
+    return (_restore(node, grad) * back,)
+
+
+def _products_before(rows: Node) -> Node:
+    """The product of all rows before each row."""
+    from symgraph.ops.scan import scan
+
+    def step(slices: list[Node], states: list[Node]) -> tuple[list[Node], list[Node]]:
+        return [elementwise.mul(states[0], slices[0])], [states[0]]
+
+    return scan(step, [rows], [full(rows.shape[1:], 1, rows.dtype)])[1][0]
 
 
 def _gradient_of_extreme(node: Node, grad: Node) -> tuple[Node]:

@@ -357,6 +357,8 @@ def scan(
     if length is None:
         if not sequences:
             raise ShapeError("a scan without sequences needs its length")
+        if sequences[0].rank == 0:
+            raise ShapeError("a loop runs along the first axis of what it is given, and a scalar has none")
         length = sequences[0].shape[0]
     slices = [placeholder(sequence.shape[1:], sequence.dtype) for sequence in sequences]
     states = [placeholder(state.shape, state.dtype) for state in initial]

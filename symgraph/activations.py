@@ -8,8 +8,8 @@ from symgraph import backend as K
 from symgraph.utils.generic_utils import deserialize_keras_object
 
 __all__ = [
-    "deserialize", "elu", "exponential", "get", "hard_sigmoid", "linear", "relu", "selu", "serialize", "sigmoid",
-    "softmax", "softplus", "softsign", "tanh",
+    "deserialize", "elu", "exponential", "gelu", "get", "hard_sigmoid", "linear", "mish", "relu", "selu", "serialize",
+    "sigmoid", "silu", "softmax", "softplus", "softsign", "swish", "tanh",
 ]
 
 #: Constants of the fixed point with mean 0 and variance 1 (Klambauer et al. 2017).
@@ -72,6 +72,28 @@ def exponential(x: Any) -> Any:
 def linear(x: Any) -> Any:
     """The identity."""
     return x
+
+
+def gelu(x: Any, approximate: bool = False) -> Any:
+    """`x` times the normal distribution function of `x` (Hendrycks & Gimpel 2016); `approximate`: by a tanh."""
+    if approximate:
+        return 0.5 * x * (1.0 + K.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))
+    return K.gelu(x)
+
+
+def swish(x: Any) -> Any:
+    """`x * sigmoid(x)` (Ramachandran et al. 2017)."""
+    return K.swish(x)
+
+
+def silu(x: Any) -> Any:
+    """`x * sigmoid(x)`, another name of swish."""
+    return K.swish(x)
+
+
+def mish(x: Any) -> Any:
+    """`x * tanh(softplus(x))` (Misra 2019)."""
+    return x * K.tanh(K.softplus(x))
 
 
 _OBJECTS = {name: globals()[name] for name in __all__ if name not in {"deserialize", "get", "serialize"}}

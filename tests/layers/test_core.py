@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.special
 
 from symgraph import backend as K
 from symgraph.engine import Input, Model, Sequential
@@ -148,6 +149,8 @@ def test_activity_regularization():
     ("softsign", lambda x: x / (1 + np.abs(x))), ("linear", lambda x: x), ("exponential", np.exp),
     ("elu", lambda x: np.where(x > 0, x, np.expm1(x))),
     ("selu", lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x))),
+    ("gelu", lambda x: x * 0.5 * (1 + scipy.special.erf(x / np.sqrt(2)))), ("swish", lambda x: x / (1 + np.exp(-x))),
+    ("silu", lambda x: x / (1 + np.exp(-x))), ("mish", lambda x: x * np.tanh(np.log1p(np.exp(x)))),
     ("softmax", lambda x: np.exp(x) / np.exp(x).sum(-1, keepdims=True)),
 ])
 def test_activations(name, formula):

@@ -223,12 +223,12 @@ def takes_numbers(layer):
     return "Embedding" in (type(layer).__name__, type(getattr(layer, "layer", None)).__name__)
 
 
-def build(name, number):
+def build(name, number, dtype=None):
     """A layer of a case, a model of it, and data for it (a list of arrays)."""
     kind, arguments, shapes = case(name, number)
-    layer = kind(**arguments)
+    layer = kind(**arguments, **({"dtype": dtype} if dtype else {}))
     several = isinstance(shapes, list)
-    inputs = [Input(shape) for shape in (shapes if several else [shapes])]
+    inputs = [Input(shape, dtype=dtype) for shape in (shapes if several else [shapes])]
     output = layer(inputs if several else inputs[0])
     rng = np.random.default_rng(number)
     data = [rng.integers(0, 6, (4, *shape)).astype("float32") if takes_numbers(layer) else

@@ -119,7 +119,7 @@ class Highway(_DenseLike):
         init: starting values of both matrices.
         transform_bias: starting value of the gate's bias; below zero, the input is carried through at first.
         activation: of the dense part; None: linear.
-        weights: list of arrays, the starting values: W, W_carry, b, b_carry.
+        weights: list of arrays, the starting values: W, b, W_carry, b_carry.
         W_regularizer, b_regularizer, activity_regularizer: penalties.
         W_constraint, b_constraint: constraints.
         bias: whether there are biases.

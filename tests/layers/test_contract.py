@@ -115,23 +115,38 @@ def function_of(layer, model, number):
     loss = 0.0
     for output in model.outputs:
         shape = (4, *K.int_shape(output)[1:])
-        loss = loss + K.sum(output * K.constant(rng.normal(size=shape)))
+        loss = loss + K.sum(output * K.constant(rng.normal(size=shape), K.dtype(output)))
     wrt = [*([] if takes_numbers(layer) else model.inputs), *layer.trainable_weights]
     gradients = K.gradients(loss, wrt) if wrt else []
     return wrt, K.function([*model.inputs, K.learning_phase()], [loss, *model.outputs, *gradients])
 
 
+@pytest.mark.parametrize("other", ["numba", pytest.param("cupy", marks=pytest.mark.gpu)])
 @pytest.mark.parametrize("name, number", ALL)
-def test_executors_agree(name, number):
+def test_executors_agree(name, number, other):
     layer, model, data = build(name, number)
     results = []
-    for which in ("numpy", "numba"):
+    for which in ("numpy", other):
         with executor.use(which):
             _, function = function_of(layer, model, number)
             results.append(function([*data, 0]))
     for index, (left, right) in enumerate(zip(*results)):
         assert left.dtype == right.dtype == "float32"
         np.testing.assert_allclose(left, right, rtol=2e-4, atol=2e-5, err_msg=f"result {index}")
+
+
+@pytest.mark.parametrize("name, number", [
+    one for one in ALL if not {"layer", "cell"} & set(case(*one)[1])])  # an inner layer has a dtype of its own
+def test_a_dtype_of_its_own(name, number):
+    """A layer in float64 in a program whose floatx is float32 computes in float64."""
+    with executor.use("numpy"):
+        layer, model, data = build(name, number, "float64")
+        assert all(K.dtype(weight) == "float64" for weight in layer.weights)
+        assert layer.get_config()["dtype"] == "float64"
+        for output in model.outputs:
+            assert K.dtype(output) == "float64"
+        _, function = function_of(layer, model, number)
+        assert all(result.dtype == "float64" for result in function([*data, 1])[1:])
 
 
 @pytest.fixture

@@ -62,9 +62,9 @@ def backward(outputs: Sequence[Node], output_grads: Sequence[Node], wrt: Sequenc
             continue
         grads = partial[node]
         if node.op.name == "item":
-            (grad,) = grads
-            if grad is not None:
-                accumulate(node.inputs[0], node.attrs["index"], grad)
+            (only,) = grads
+            if only is not None:
+                accumulate(node.inputs[0], node.attrs["index"], only)
             continue
         if node.op.gradient is None:
             if not node.op.has_gradient:
@@ -82,10 +82,10 @@ def backward(outputs: Sequence[Node], output_grads: Sequence[Node], wrt: Sequenc
     result: list[Node | None] = []
     for node in wrt:
         slots = partial.get(node)
-        grad = slots[0] if slots else None
-        if grad is not None and grad.shape != node.shape:
-            grad = broadcast_to(grad, node.shape)
-        result.append(grad)
+        value = slots[0] if slots else None
+        if value is not None and value.shape != node.shape:
+            value = broadcast_to(value, node.shape)
+        result.append(value)
     return result
 
 

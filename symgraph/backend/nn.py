@@ -350,7 +350,7 @@ def batch_normalization(
             part = reshape(part, tuple(part.shape[0] if k == place else 1 for k in range(node.rank)))
         return part
 
-    scale = e.rsqrt(along(var) + epsilon)  # type: ignore[operator]
+    scale = e.rsqrt(along(var) + epsilon)  # type: ignore[operator,arg-type]
     factor, shift = along(gamma), along(beta)
     if factor is not None:
         scale = scale * factor

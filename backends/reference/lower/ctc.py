@@ -29,9 +29,9 @@ def _search(scores: np.ndarray, width: int) -> list[tuple[tuple[int, ...], float
                 longer = entry((*prefix, label))
                 origin = by_blank if prefix and prefix[-1] == label else total
                 longer[1] = np.logaddexp(longer[1], origin + row[label])
-        ranked = sorted(found.items(), key=lambda item: -np.logaddexp(*item[1]))[:width]
+        ranked = sorted(found.items(), key=lambda item: -np.logaddexp(item[1][0], item[1][1]))[:width]
         beam = {prefix: (values[0], values[1]) for prefix, values in ranked}
-    totals = [(prefix, float(np.logaddexp(*values))) for prefix, values in beam.items()]
+    totals = [(prefix, float(np.logaddexp(values[0], values[1]))) for prefix, values in beam.items()]
     return sorted(totals, key=lambda item: -item[1])
 
 

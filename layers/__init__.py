@@ -178,7 +178,8 @@ def _known() -> dict[str, Any]:
     old = {name: value for name in old_layers.__all__ if isinstance(value := getattr(old_layers, name), type)}
     known = {name: value for name, value in globals().items() if isinstance(value, type) and issubclass(value, Layer)}
     # tf.keras calls a functional model "Functional".
-    return {**old, **known, **CLASSES, "Model": Model, "Functional": Model, "Network": Network, "Sequential": Sequential}
+    models = {"Model": Model, "Functional": Model, "Network": Network, "Sequential": Sequential}
+    return {**old, **known, **CLASSES, **models}
 
 
 def serialize(layer: Layer) -> dict:

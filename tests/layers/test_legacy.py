@@ -68,7 +68,7 @@ def test_parametric_softplus():
 def test_srelu():
     got, (left, below, width, above) = randomised(SReLU(), X)
     right = left + np.abs(width)
-    want = np.where(X < left, left + below * (X - left), np.where(X >= right, right + above * (X - right), X))
+    want = np.where(left > X, left + below * (X - left), np.where(right <= X, right + above * (X - right), X))
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 

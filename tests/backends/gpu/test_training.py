@@ -54,11 +54,12 @@ def test_training_agrees_with_the_reference(gpu, make):
     found = {}
     for name in ("numpy", "cupy"):
         with use(name):
+            np.random.seed(0)
             stack, x, y, loss = make()
             model = Sequential(stack)
             start = start or model.get_weights()
             model.set_weights(start)
-            model.compile("adam", loss)
+            model.compile("sgd", loss)  # Adam would blow rounding up where a gradient is zero
             history = model.fit(x, y, batch_size=8, epochs=2, verbose=0, shuffle=False).history["loss"]
             found[name] = [np.array(history), *model.get_weights(), model.predict(x[:5])]
     for got, wanted in zip(found["cupy"], found["numpy"], strict=True):

@@ -82,18 +82,33 @@ class StackedRNNCells(Layer):
                 cell.release()
 
     def call(self, inputs, states, constants=None, training=None):
+        return self._advance(inputs, states, constants, training, False)
+
+    def project(self, inputs: Any) -> Any:
+        """What the first cell can do with its input for all time steps at once (see `hoists`)."""
+        return self.cells[0].project(inputs)
+
+    def step(self, projected: Any, states: list) -> tuple[Any, list]:
+        """One time step, given what `project` made of its input."""
+        return self._advance(projected, states, None, None, True)
+
+    def _advance(self, inputs: Any, states: Any, constants: Any, training: Any, projected: bool) -> tuple[Any, list]:
+        """One time step of each cell; with `projected` the first cell gets what `project` made of its input."""
         pieces, start = {}, 0
         for cell in self._in_state_order():
             count = len(state_shapes(cell))
             pieces[id(cell)] = list(states[start:start + count])
             start += count
         for cell in self.cells:
-            arguments: dict[str, Any] = {}
-            if constants and has_arg(cell.call, "constants"):
-                arguments["constants"] = constants
-            if has_arg(cell.call, "training"):
-                arguments["training"] = training
-            inputs, new = cell.call(inputs, pieces[id(cell)], **arguments)
+            if projected and cell is self.cells[0]:
+                inputs, new = cell.step(inputs, pieces[id(cell)])
+            else:
+                arguments: dict[str, Any] = {}
+                if constants and has_arg(cell.call, "constants"):
+                    arguments["constants"] = constants
+                if has_arg(cell.call, "training"):
+                    arguments["training"] = training
+                inputs, new = cell.call(inputs, pieces[id(cell)], **arguments)
             pieces[id(cell)] = list(new)
         return inputs, [state for cell in self._in_state_order() for state in pieces[id(cell)]]
 
@@ -411,6 +426,8 @@ def hoists(cell: Any) -> bool:
     """Whether the cell's work on its input can be done for all time steps at once."""
     kind = type(cell)
     if not hasattr(kind, "project"):
+        return False
+    if isinstance(cell, StackedRNNCells) and not all(hoists(one) for one in cell.cells):
         return False
     # A subclass with a `call` of its own means what it says: `call` runs at each step.
     owner = next(base for base in kind.__mro__ if "call" in vars(base))

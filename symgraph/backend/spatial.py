@@ -159,11 +159,18 @@ def spatial_3d_padding(
     return _pad("spatial_3d_padding", x, _pairs("spatial_3d_padding", padding, 3), first)
 
 
-def _repeated(node: Node, axis: int, factor: int) -> Node:
-    """Repeat each element along an axis."""
-    shape = (*node.shape[: axis + 1], factor, *node.shape[axis + 1 :])
-    whole = (*node.shape[:axis], node.shape[axis] * factor, *node.shape[axis + 1 :])
-    return s.reshape(s.broadcast_to(s.expand(node, (axis + 1,)), shape), whole)
+def _repeated(node: Node, factors: dict[int, int]) -> Node:
+    """Repeat each element along some axes: one copy, however many they are."""
+    shape: list[Any] = []
+    whole: list[Any] = []
+    inserted = []
+    for axis, dim in enumerate(node.shape):
+        shape.append(dim)
+        whole.append(dim * factors.get(axis, 1))
+        if axis in factors:
+            inserted.append(len(shape))
+            shape.append(factors[axis])
+    return s.reshape(s.broadcast_to(s.expand(node, inserted), tuple(shape)), tuple(whole))
 
 
 def _interpolated(node: Node, axis: int, factor: int) -> Node:
@@ -184,9 +191,15 @@ def _resize(function: str, x: Any, factors: Sequence[Any], layout: Any, interpol
         raise ValueError(f"{function}: interpolation must be 'nearest' or 'bilinear', got {interpolation!r}")
     node = as_node(x) if interpolation == "nearest" else as_float(x)
     of_rank(function, "x", node, len(factors) + 2)
-    for axis, factor in enumerate(per_axis(function, "factors", factors, len(factors)), start=2 if first else 1):
-        if factor > 1:
-            node = (_repeated if interpolation == "nearest" else _interpolated)(node, axis, factor)
+    larger = {
+        axis: factor
+        for axis, factor in enumerate(per_axis(function, "factors", factors, len(factors)), start=2 if first else 1)
+        if factor > 1
+    }
+    if interpolation == "nearest":
+        return Tensor(_repeated(node, larger))
+    for axis, factor in larger.items():
+        node = _interpolated(node, axis, factor)
     return Tensor(node)
 
 

@@ -180,7 +180,7 @@ def conv(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     (target,) = step.outputs
     geometry, groups, alone = _conv_parts(step)
     if alone:
-        return [depthwise(buffers, x, kernel, target, geometry)]
+        return [depthwise(buffers, x, kernel, target, geometry, step.attrs["padding"])]
     if winograd.fits(geometry, groups, x.shape[-1], kernel.shape[-1], x.dtype):
         transformed, working = step.scratch
         return [

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symgraph.backends.cpu.lower.window import Geometry, indented, kernel_call, name_views
+from symgraph.backends.cpu.lower.window import (
+    Geometry,
+    first_element,
+    indented,
+    kernel_call,
+    name_views,
+    offset_of,
+    places_of,
+    whole_or_cut,
+)
 from symgraph.backends.cpu.table import Arguments, KernelCall
 from symgraph.compiler.program import Buffer, View
 from symgraph.graph.type import DimLike, size_of
+from symgraph.ops.window import Padding
 
 
 def _arguments(
@@ -42,7 +52,7 @@ def _per_channel(one: str, several: str) -> list[str]:
 
 
 def depthwise(
-    buffers: Sequence[Buffer], x: View, kernel: View, target: View, geometry: Geometry
+    buffers: Sequence[Buffer], x: View, kernel: View, target: View, geometry: Geometry, padding: Padding
 ) -> KernelCall:
     """Each filter's sum of products with its channel of the window."""
     kind = target.dtype
@@ -54,20 +64,28 @@ def depthwise(
         *_per_channel("y[to + c] = y[to + c] + x[a + c] * w[b + c]", "y[to + f] = y[to + f] + x[a + c] * w[b + f]"),
         "b += filters",
     ]
+    walk = [
+        "b = w_0",
+        "for f in range(filters):",
+        f"    y[to + f] = {kind}(0)",
+        *geometry.each_line(_line_walk(geometry, inside), [f"b += k{last} * filters"]),
+    ]
+    places = places_of(geometry)
+    if places and target.shape[-1] == x.shape[-1]:  # one filter a channel: the sum stays in a register
+        for name, view in (("source", x), ("weights", kernel), ("goal", target)):
+            arguments.pointer(name, view, buffers[view.buffer].size, independent=True)
+        total = " + ".join(f"source[x_0 + a{k} + c] * weights[w_0 + {k} * filters + c]" for k in range(len(places)))
+        whole = [
+            f"first = {first_element(geometry)}",
+            *(f"a{k} = (first + {offset_of(geometry, at)}) * channels" for k, at in enumerate(places)),
+            "for c in range(channels):",
+            f"    goal[to + c] = {total}",
+        ]
+        walk = whole_or_cut(geometry, padding, whole, walk)
     body = [
         "start, stop = span(rows, thread, threads)",
         "for row in range(start, stop):",
-        *indented(
-            [
-                "place = row",
-                *geometry.locate(),
-                "to = y_0 + row * filters",
-                "b = w_0",
-                "for f in range(filters):",
-                f"    y[to + f] = {kind}(0)",
-                *geometry.each_line(_line_walk(geometry, inside), [f"b += k{last} * filters"]),
-            ]
-        ),
+        *indented(["place = row", *geometry.locate(), "to = y_0 + row * filters", *walk]),
     ]
     work = target.size * size_of(geometry.window) // 4
     return kernel_call("conv_depthwise", arguments, body, work)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symgraph.backends.cpu.lower.window import Geometry, indented, kernel_call, name_views
+from symgraph.backends.cpu.lower.window import (
+    Geometry,
+    first_element,
+    indented,
+    kernel_call,
+    name_views,
+    offset_of,
+    places_of,
+    whole_or_cut,
+)
 from symgraph.backends.cpu.table import Arguments, KernelCall, register
 from symgraph.compiler.program import Buffer, Step, View
 from symgraph.graph.type import DimLike, size_of
@@ -41,6 +50,38 @@ def _elements(geometry: Geometry, inside: list[str]) -> list[str]:
     return geometry.each_element([f"a = {geometry.line(f'j{last}')} * channels", *inside], [])
 
 
+def _independent(arguments: Arguments, buffers: Sequence[Buffer], **views: View) -> None:
+    """Name pointers once more, for loops in which no element is touched twice."""
+    for name, view in views.items():
+        arguments.pointer(name, view, buffers[view.buffer].size, independent=True)
+
+
+def _name_target(arguments: Arguments, buffers: Sequence[Buffer], y: View, geometry: Geometry) -> None:
+    """Name the pointer that gradients are added through."""
+    apart = all(isinstance(k, int) and s >= k for k, s in zip(geometry.window, geometry.strides, strict=True))
+    arguments.pointer("target", y, buffers[y.buffer].size, independent=apart)  # then no element is in two windows
+
+
+def _written_out(geometry: Geometry) -> list[str]:
+    """Lines that name the places of the elements of a window: a0, a1, ..."""
+    lines = [f"first = {first_element(geometry)}"]
+    for k, place in enumerate(places_of(geometry)):
+        lines.append(f"a{k} = (first + {offset_of(geometry, place)}) * channels")
+    return lines
+
+
+def _winner(count: int) -> list[str]:
+    """Lines that find the number of the first of the largest elements, `winner`."""
+    lines = [*(f"v{k} = source[x_0 + a{k} + c]" for k in range(count)), "largest = v0", "winner = int32(0)"]
+    for k in range(1, count):
+        lines += [
+            f"better = (v{k} > largest) | ((v{k} != v{k}) & (largest == largest))",
+            f"largest = select(better, v{k}, largest)",
+            f"winner = select(better, int32({k}), winner)",
+        ]
+    return lines
+
+
 @register("max_pool")
 def max_pool(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     (x,), (y,) = step.inputs, step.outputs
@@ -53,19 +94,19 @@ def max_pool(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
         "    best = y[to + c]",
         "    y[to + c] = select(value > best or value != value, value, best)",
     ]
+    walk = ["for c in range(channels):", f"    y[to + c] = {_lowest(kind)}", *_elements(geometry, larger)]
+    count = len(places_of(geometry))
+    if count:
+        _independent(arguments, buffers, source=x, target=y)
+        take = ["best = source[x_0 + a0 + c]"]
+        for k in range(1, count):
+            take += [f"value = source[x_0 + a{k} + c]", "best = select((value > best) | (value != value), value, best)"]
+        whole = [*_written_out(geometry), "for c in range(channels):", *indented([*take, "target[to + c] = best"])]
+        walk = whole_or_cut(geometry, step.attrs["padding"], whole, walk)
     body = [
         "start, stop = span(rows, thread, threads)",
         "for row in range(start, stop):",
-        *indented(
-            [
-                "place = row",
-                *geometry.locate(),
-                "to = y_0 + row * channels",
-                "for c in range(channels):",
-                f"    y[to + c] = {_lowest(kind)}",
-                *_elements(geometry, larger),
-            ]
-        ),
+        *indented(["place = row", *geometry.locate(), "to = y_0 + row * channels", *walk]),
     ]
     return [kernel_call("max_pool", arguments, body, _work(step, y.size))]
 
@@ -121,12 +162,24 @@ def max_pool_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]
         "    y[y_0 + a + c] = select(which[which_0 + mark + c] == int32(number), more, old)",
         "number += 1",
     ]
+    walk = [*_winners(geometry, kind), *_elements(geometry, add)]
+    count = len(places_of(geometry))
+    if count:
+        _independent(arguments, buffers, source=x)
+        _name_target(arguments, buffers, y, geometry)
+        give = [
+            f"target[y_0 + a{k} + c] = target[y_0 + a{k} + c] + select(winner == int32({k}), given, {kind}(0))"
+            for k in range(count)
+        ]
+        given = "given = g[g_0 + row * channels + c]"
+        whole = [*_written_out(geometry), "for c in range(channels):", *indented([*_winner(count), given, *give])]
+        walk = whole_or_cut(geometry, step.attrs["padding"], whole, walk)
     body = [
         "start, stop = span(batch, thread, threads)",
         "for e in range(start * size, stop * size):",
         f"    y[y_0 + e] = {kind}(0)",
         "for row in range(start * rows, stop * rows):",
-        *indented(["place = row", *geometry.locate(), *_winners(geometry, kind), *_elements(geometry, add)]),
+        *indented(["place = row", *geometry.locate(), *walk]),
     ]
     return [kernel_call("max_pool_gradient", arguments, body, 3 * _work(step, grad.size))]
 
@@ -188,6 +241,21 @@ def average_pool(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     arguments = _arguments(geometry, x.shape[-1], size_of(y.shape[:-1]), buffers, x=x, y=y)
     kind = y.dtype
     add = ["for c in range(channels):", "    y[to + c] = y[to + c] + x[x_0 + a + c]"]
+    walk = [
+        "for c in range(channels):",
+        f"    y[to + c] = {kind}(0)",
+        *_elements(geometry, add),
+        *_share(geometry, kind),
+        "for c in range(channels):",
+        "    y[to + c] = y[to + c] * share",
+    ]
+    count = len(places_of(geometry))
+    if count:
+        _independent(arguments, buffers, source=x, target=y)
+        total = " + ".join(f"source[x_0 + a{k} + c]" for k in range(count))
+        each = f"target[to + c] = ({total}) * {kind}({1 / count!r})"
+        whole = [*_written_out(geometry), "for c in range(channels):", f"    {each}"]
+        walk = whole_or_cut(geometry, step.attrs["padding"], whole, walk)
     body = [
         "start, stop = span(rows, thread, threads)",
         "for row in range(start, stop):",
@@ -196,12 +264,7 @@ def average_pool(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
                 "place = row",
                 *geometry.locate(),
                 "to = y_0 + row * channels",
-                "for c in range(channels):",
-                f"    y[to + c] = {kind}(0)",
-                *_elements(geometry, add),
-                *_share(geometry, kind),
-                "for c in range(channels):",
-                "    y[to + c] = y[to + c] * share",
+                *walk,
             ]
         ),
     ]
@@ -221,11 +284,19 @@ def average_pool_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelC
         "for c in range(channels):",
         "    y[y_0 + a + c] = y[y_0 + a + c] + g[g_0 + row * channels + c] * share",
     ]
+    walk = [*_share(geometry, kind), *_elements(geometry, add)]
+    count = len(places_of(geometry))
+    if count:
+        _name_target(arguments, buffers, y, geometry)
+        given = f"given = g[g_0 + row * channels + c] * {kind}({1 / count!r})"
+        give = [f"target[y_0 + a{k} + c] = target[y_0 + a{k} + c] + given" for k in range(count)]
+        whole = [*_written_out(geometry), "for c in range(channels):", *indented([given, *give])]
+        walk = whole_or_cut(geometry, step.attrs["padding"], whole, walk)
     body = [
         "start, stop = span(batch, thread, threads)",
         "for e in range(start * size, stop * size):",
         f"    y[y_0 + e] = {kind}(0)",
         "for row in range(start * rows, stop * rows):",
-        *indented(["place = row", *geometry.locate(), *_share(geometry, kind), *_elements(geometry, add)]),
+        *indented(["place = row", *geometry.locate(), *walk]),
     ]
     return [kernel_call("average_pool_gradient", arguments, body, _work(step, grad.size))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterable, Sequence
 
 from symgraph.backends.cpu.table import Arguments, KernelCall, kernel_source
@@ -112,3 +114,43 @@ def kernel_call(
     return KernelCall(
         name, kernel_source(arguments, body), tuple(arguments.entries), work, shared=shared, calls_blas=blas
     )
+
+
+#: Windows of up to this many elements are written out one by one, so that values stay in registers.
+MOST_WRITTEN_OUT = 16
+
+
+def places_of(geometry: Geometry) -> list[tuple[int, ...]]:
+    """Return the places in the window, if there are few enough to write them out, else nothing."""
+    sizes = [size for size in geometry.window if isinstance(size, int)]
+    if len(sizes) < geometry.axes or math.prod(sizes) > MOST_WRITTEN_OUT:
+        return []
+    return list(itertools.product(*map(range, sizes)))
+
+
+def first_element(geometry: Geometry) -> str:
+    """The number of the first element of a window among all of its array, from `image`, i0, i1, ..."""
+    text = "image"
+    for axis in range(geometry.axes):
+        text = f"({text} * n{axis} + i{axis})"
+    return text
+
+
+def offset_of(geometry: Geometry, place: tuple[int, ...]) -> str:
+    """How many elements lie between the first element of a window and the one at a place."""
+    text = "0"
+    for axis, at in enumerate(place):
+        text = f"({text} * n{axis} + {at} * d{axis})"
+    return text
+
+
+def whole_or_cut(
+    geometry: Geometry, padding: Sequence[tuple[DimLike, DimLike]], whole: list[str], cut: list[str]
+) -> list[str]:
+    """Lines for windows that lie in the array as a whole, and for others where padding makes some."""
+    if all(low == 0 and high == 0 for low, high in padding):
+        return whole
+    tests = " and ".join(
+        f"i{axis} >= 0 and i{axis} + (k{axis} - 1) * d{axis} < n{axis}" for axis in range(geometry.axes)
+    )
+    return [f"if {tests}:", *indented(whole), "else:", *indented(cut)]

@@ -373,8 +373,10 @@ def conv_kernel_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCa
     geometry, groups, alone = _kernel_parts(step)
     if alone:
         return [depthwise_kernel(buffers, x, grad, target, step.scratch[0], geometry)]
-    if winograd.fits(geometry, groups, *target.shape[-2:], target.dtype):
-        return winograd.kernel_gradient(buffers, x, grad, target, *step.scratch, geometry)
+    channels, filters = target.shape[-2:]
+    if winograd.fits(geometry, groups, channels, filters, target.dtype):
+        sums, working = step.scratch
+        return winograd.kernel_gradient(buffers, x, grad, target, sums, working, geometry)
     plain, small = _is_plain(geometry, groups), _is_small(target)
     gathered = None if plain else step.scratch[0]
     parts = step.scratch[-1] if small else target

@@ -70,22 +70,22 @@ def test_no_images_at_all():
     assert y.shape == for_x.shape == (0, 8, 8, 32) and not for_w.any()
 
 
-def test_every_access_stays_inside(monkeypatch):
+def test_every_access_stays_inside():
     function, w = build(32, 33, "same")
-    x, g = (RANDOM.randn(1, 5, 6, c).astype("float32") for c in (32, 33))
+    x, g = (RANDOM.randn(1, 3, 5, c).astype("float32") for c in (32, 33))
     expected = function([x, g])
-    for threads in (1, 2):
-        for got, want in zip(run_checked(function.bound(), [x, g], threads), expected, strict=True):
-            np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-5)
+    for got, want in zip(run_checked(function.bound(), [x, g], 2), expected, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-5)
 
 
-def test_more_threads_than_there_were_when_it_was_compiled():
+def test_more_threads_than_there_were_when_it_was_compiled(monkeypatch):
+    """The scratch memory was made for fewer: each thread works on fewer tiles at a time, or not at all."""
+    monkeypatch.setitem(config._store.chosen, "threads", 1)
     function, w = build(32, 32, "same")
-    x, g = (RANDOM.randn(6, 9, 9, 32).astype("float32") for _ in range(2))
+    x, g = (RANDOM.randn(1, 4, 5, 32).astype("float32") for _ in range(2))
     expected = function([x, g])
-    for threads in (3, 7):
-        for got, want in zip(run_checked(function.bound(), [x, g], threads), expected, strict=True):
-            np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-5)
+    for got, want in zip(run_checked(function.bound(), [x, g], 30), expected, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-5)
 
 
 def test_exact_mode_and_small_layers_use_direct_sums(monkeypatch):

@@ -56,10 +56,37 @@ def _independent(arguments: Arguments, buffers: Sequence[Buffer], **views: View)
         arguments.pointer(name, view, buffers[view.buffer].size, independent=True)
 
 
-def _name_target(arguments: Arguments, buffers: Sequence[Buffer], y: View, geometry: Geometry) -> None:
-    """Name the pointer that gradients are added through."""
-    apart = all(isinstance(k, int) and s >= k for k, s in zip(geometry.window, geometry.strides, strict=True))
-    arguments.pointer("target", y, buffers[y.buffer].size, independent=apart)  # then no element is in two windows
+def _apart(geometry: Geometry) -> bool:
+    """Whether no element is in two windows."""
+    return all(isinstance(k, int) and s >= k for k, s in zip(geometry.window, geometry.strides, strict=True))
+
+
+def _is_tiling(geometry: Geometry) -> bool:
+    """Whether every element is in exactly one window, as far as can be known before sizes are."""
+    sizes = zip(geometry.sizes, geometry.counts, geometry.window, geometry.strides, geometry.before, strict=True)
+    return all(k == s and p == 0 and n == m * k for n, m, k, s, p in sizes)
+
+
+def _give(arguments: Arguments, buffers: Sequence[Buffer], y: View, geometry: Geometry, values: list[str]) -> list[str]:
+    """Lines that add values to the elements of a window, or write them where windows are apart."""
+    apart = _apart(geometry)
+    arguments.pointer("target", y, buffers[y.buffer].size, independent=apart)
+    places = [f"target[y_0 + a{k} + c]" for k in range(len(values))]
+    return [
+        f"{place} = {value}" if apart else f"{place} = {place} + {value}"
+        for place, value in zip(places, values, strict=True)
+    ]
+
+
+def _shared_by_images(geometry: Geometry, kind: str, walk: list[str], written: bool) -> list[str]:
+    """Lines of a gradient: threads share the images, since windows may overlap. Zeros first, unless all is written."""
+    zeros = ["for e in range(start * size, stop * size):", f"    y[y_0 + e] = {kind}(0)"]
+    return [
+        "start, stop = span(batch, thread, threads)",
+        *([] if written and _is_tiling(geometry) else zeros),
+        "for row in range(start * rows, stop * rows):",
+        *indented(["place = row", *geometry.locate(), *walk]),
+    ]
 
 
 def _written_out(geometry: Geometry) -> list[str]:
@@ -166,21 +193,12 @@ def max_pool_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]
     count = len(places_of(geometry))
     if count:
         _independent(arguments, buffers, source=x)
-        _name_target(arguments, buffers, y, geometry)
-        give = [
-            f"target[y_0 + a{k} + c] = target[y_0 + a{k} + c] + select(winner == int32({k}), given, {kind}(0))"
-            for k in range(count)
-        ]
+        values = [f"select(winner == int32({k}), given, {kind}(0))" for k in range(count)]
+        give = _give(arguments, buffers, y, geometry, values)
         given = "given = g[g_0 + row * channels + c]"
         whole = [*_written_out(geometry), "for c in range(channels):", *indented([*_winner(count), given, *give])]
         walk = whole_or_cut(geometry, step.attrs["padding"], whole, walk)
-    body = [
-        "start, stop = span(batch, thread, threads)",
-        "for e in range(start * size, stop * size):",
-        f"    y[y_0 + e] = {kind}(0)",
-        "for row in range(start * rows, stop * rows):",
-        *indented(["place = row", *geometry.locate(), *walk]),
-    ]
+    body = _shared_by_images(geometry, kind, walk, bool(count))
     return [kernel_call("max_pool_gradient", arguments, body, 3 * _work(step, grad.size))]
 
 
@@ -287,16 +305,9 @@ def average_pool_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelC
     walk = [*_share(geometry, kind), *_elements(geometry, add)]
     count = len(places_of(geometry))
     if count:
-        _name_target(arguments, buffers, y, geometry)
         given = f"given = g[g_0 + row * channels + c] * {kind}({1 / count!r})"
-        give = [f"target[y_0 + a{k} + c] = target[y_0 + a{k} + c] + given" for k in range(count)]
+        give = _give(arguments, buffers, y, geometry, ["given"] * count)
         whole = [*_written_out(geometry), "for c in range(channels):", *indented([given, *give])]
         walk = whole_or_cut(geometry, step.attrs["padding"], whole, walk)
-    body = [
-        "start, stop = span(batch, thread, threads)",
-        "for e in range(start * size, stop * size):",
-        f"    y[y_0 + e] = {kind}(0)",
-        "for row in range(start * rows, stop * rows):",
-        *indented(["place = row", *geometry.locate(), *walk]),
-    ]
+    body = _shared_by_images(geometry, kind, walk, bool(count))
     return [kernel_call("average_pool_gradient", arguments, body, _work(step, grad.size))]

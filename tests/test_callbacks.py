@@ -53,7 +53,7 @@ def test_events_in_order():
             assert set(logs) == {"batch", "size", "loss"}
 
         def on_test_batch_end(self, batch, logs=None):
-            assert logs["size"] == 12
+            assert set(logs) == {"batch", "size", "loss"} and logs["size"] == 6
 
     spy = Spy()
     made = model()
@@ -62,6 +62,7 @@ def test_events_in_order():
     order = [name for name in heard if not name.startswith("on_batch")]
     first = {name: order.index(name) for name in set(order)}
     assert first["on_train_begin"] < first["on_epoch_begin"] < first["on_epoch_end"] < first["on_train_end"]
+    assert first["on_epoch_begin"] < first["on_test_begin"] < first["on_test_end"] < first["on_epoch_end"]
     assert spy.model is made and spy.params["samples"] == 12 and spy.params["metrics"] == ["loss", "val_loss"]
     assert spy.params["epochs"] == 1 and spy.params["do_validation"] is True
 
@@ -92,6 +93,26 @@ def test_evaluate_and_predict_have_events():
     value = made.evaluate(X, Y, verbose=0, callbacks=[Spy()])
     made.predict(X, batch_size=8, callbacks=[Spy()])
     assert calls == ["test", round(value, 6), ("predict", 0, 8), ("predict", 1, 4)]
+
+
+@pytest.mark.parametrize("validation", ["arrays", "split", "batches"])
+def test_validation_has_the_events_of_evaluate(validation):
+    calls = []
+
+    class Spy(callbacks.Callback):
+        def on_test_begin(self, logs=None):
+            calls.append("begin")
+
+        def on_test_batch_end(self, batch, logs=None):
+            calls.append(batch)
+
+        def on_test_end(self, logs=None):
+            calls.append("end")
+
+    data = {"arrays": {"validation_data": (X, Y)}, "split": {"validation_split": 0.5},
+            "batches": {"validation_data": iter([(X, Y)] * 9), "validation_steps": 2}}[validation]
+    model().fit(X, Y, batch_size=6, verbose=0, epochs=2, callbacks=[Spy()], **data)
+    assert calls == ["begin", *range(1 if validation == "split" else 2), "end"] * 2
 
 
 def test_a_callback_may_stop_training():

@@ -50,9 +50,12 @@ def set_learning_phase(value: int) -> None:
 
 
 def clear_session() -> None:
-    """Forget names and the learning phase; graphs that nobody holds any more are freed by themselves."""
+    """Forget names and a fixed learning phase; graphs that nobody holds any more are freed by themselves.
+
+    The learning phase stays the same tensor: models from before go on to train and to predict.
+    """
     creation.reset_uids()
-    _PHASE.update(tensor=None, fixed=None)
+    _PHASE["fixed"] = None
 
 
 def manual_variable_initialization(value: bool) -> None:

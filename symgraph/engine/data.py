@@ -272,12 +272,13 @@ class ArraySource:
     def __init__(self, arrays: list, batch_size: int, shuffle: Any = False, dtypes: list | None = None,
                  steps: int | None = None):
         self.arrays = arrays
-        self.samples = int(arrays[0].shape[0]) if arrays else 0
+        #: None for a model that gets its data from tensors of its own.
+        self.samples: int | None = int(arrays[0].shape[0]) if arrays else None
         self.batch_size = int(batch_size)
         self.shuffle = shuffle
         self.dtypes = dtypes
         self.steps = steps
-        self.batches = steps or -(-self.samples // self.batch_size)
+        self.batches = steps or -(-(self.samples or 0) // self.batch_size)
         self._plain = all(isinstance(array, np.ndarray) for array in arrays)
         self._gathered: list | None = None
         self._buffers: list | None = None
@@ -291,18 +292,23 @@ class ArraySource:
 
     def _steps(self) -> Iterator[tuple[int, list]]:
         for _ in range(self.steps or 0):
+            if self.samples is None:
+                yield 1, []
+                continue
             batch = next(self._endless, None) if self._endless is not None else None
             if batch is None:
                 self._endless = self._once()
-                batch = next(self._endless)
+                batch = next(self._endless, None)
+                if batch is None:
+                    return
             yield batch
 
     def _order(self) -> np.ndarray | None:
         if not self.shuffle:
             return None
-        order = np.arange(self.samples)
+        order = np.arange(self.samples or 0)
         if self.shuffle == "batch":
-            whole = self.samples // self.batch_size
+            whole = len(order) // self.batch_size
             blocks = order[: whole * self.batch_size].reshape(whole, self.batch_size)
             np.random.shuffle(blocks)
             return np.concatenate([blocks.ravel(), order[whole * self.batch_size:]])
@@ -311,7 +317,7 @@ class ArraySource:
 
     def _once(self) -> Iterator[tuple[int, list]]:
         order = self._order()
-        size, samples = self.batch_size, self.samples
+        size, samples = self.batch_size, self.samples or 0
         arrays = self.arrays
         if order is not None and self._plain and sum(array.nbytes for array in arrays) <= _GATHER_WHOLE_BYTES:
             if self._gathered is None:

@@ -51,7 +51,7 @@ def run_pass(function: Callable[[list], list], batches: Iterable, names: list[st
 
 
 def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epoch: int, verbose: int,
-        callbacks: list | None, validate: Callable[[], list] | None, validation_freq: Any, params: dict,
+        callbacks: list | None, validate: Callable[[CallbackList], list] | None, validation_freq: Any, params: dict,
         validation_data: list | None = None) -> History:
     """Train.
 
@@ -61,7 +61,8 @@ def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epo
         source: where the batches come from.
         epochs, initial_epoch, verbose: as in `Model.fit`.
         callbacks: the user's.
-        validate: evaluates the validation data and gives `[loss, metrics...]`, or None.
+        validate: evaluates the validation data, telling the callbacks that it is given, and gives
+            `[loss, metrics...]`; or None.
         validation_freq: an integer (every so many epochs) or the epochs (from 1) after which to validate.
         params: what callbacks find in `self.params`.
         validation_data: what callbacks find in `self.validation_data`.
@@ -105,7 +106,7 @@ def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epo
             values = run_pass(function, source.epoch(), names, begin, end, stopped)
             logs = dict(zip(names, values))
             if validate is not None and _is_validation_epoch(validation_freq, epoch):
-                logs.update(zip([f"val_{name}" for name in names], validate()))
+                logs.update(zip([f"val_{name}" for name in names], validate(hooks)))
             if hasattr(source, "on_epoch_end"):
                 source.on_epoch_end()
             hooks.on_epoch_end(epoch, logs)
@@ -133,14 +134,20 @@ def _is_validation_epoch(freq: Any, epoch: int) -> bool:
         raise ValueError(f"`validation_freq` must be an integer or a list of epochs, got {freq!r}.") from None
 
 
-def evaluate(model: Any, function: Callable, source: Any, *, verbose: int = 0, callbacks: list | None = None,
+def evaluate(model: Any, function: Callable, source: Any, *, verbose: int = 0, callbacks: Any = None,
              params: dict | None = None) -> list[float]:
-    """`[loss, metrics...]` over all batches of a source."""
+    """`[loss, metrics...]` over all batches of a source.
+
+    Callbacks that are a `CallbackList` are those of a training, and know model and parameters already.
+    """
     model.reset_metrics()
     model._metrics_in_use = True
-    hooks = CallbackList(list(callbacks or []))
-    hooks.set_model(model._callback_model())
-    hooks.set_params(params or {})
+    if isinstance(callbacks, CallbackList):
+        hooks = callbacks
+    else:
+        hooks = CallbackList(list(callbacks or []))
+        hooks.set_model(model._callback_model())
+        hooks.set_params(params or {})
     begin, end = hooks.batch_hooks("test")
     with _progress(source, verbose) as step:
         hooks.on_test_begin()

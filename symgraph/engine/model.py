@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -79,6 +80,10 @@ class Model(Network):
                 "target_tensors": target_tensors,
             }
             return
+        if not self.losses and all(one is None for one in (
+                loss.values() if isinstance(loss, dict) else loss if isinstance(loss, (list, tuple)) else [loss])):
+            raise ValueError("The model cannot be compiled because it has no loss to optimize: give `loss=` for at "
+                             "least one output, or add one with `add_loss`.")
         self.loss = [] if loss is None else loss
         self._compile_metrics = metrics or []
         self._compile_weighted_metrics = weighted_metrics
@@ -228,7 +233,11 @@ class Model(Network):
     def _standardize_inputs(self, x: Any) -> list:
         self._build_for(x)
         dtypes = [_numpy_dtype(tensor) for tensor in self._feed_inputs]
-        return standardize_arrays(x, self._feed_input_names, self._feed_input_shapes, dtypes, "input")
+        inputs = standardize_arrays(x, self._feed_input_names, self._feed_input_shapes, dtypes, "input")
+        missing = [name for name, array in zip(self._feed_input_names, inputs) if array is None]
+        if missing:
+            raise ValueError(f"No input data `x` for {', '.join(map(repr, missing))} of the model {self.name!r}.")
+        return inputs
 
     def _build_for(self, x: Any) -> None:
         """Build a model that waits for its first data."""
@@ -239,6 +248,22 @@ class Model(Network):
             arrays = list(x.values())
         shapes = [(None, *np.shape(array)[1:]) for array in arrays]
         self.build(shapes[0] if len(shapes) == 1 else shapes)
+
+    def _build_for_batches(self, generator: Any) -> Any:
+        """Build a model that waits for its first data by its first batch; the batches, with that one."""
+        if self.__dict__.get("inputs") is not None:
+            return generator
+        if is_sequence(generator):
+            batch = generator[0]
+        elif hasattr(generator, "__next__"):
+            batch = next(generator, None)
+            generator = itertools.chain([batch], generator)
+        else:
+            batch = next(iter(generator), None)
+        if batch is None:
+            raise ValueError(f"The model {self.name!r} needs a batch to know its input, but the generator gave none.")
+        self._build_for(batch[0] if isinstance(batch, tuple) else batch)
+        return generator
 
     def build(self, input_shape: Any = None) -> None:
         """Make inputs of this shape (or these shapes), batch included, and call the model on them.
@@ -304,6 +329,9 @@ class Model(Network):
     def _array_source(self, arrays: list, batch_size: int | None, shuffle: Any = False, steps: int | None = None
                       ) -> ArraySource:
         size = 32 if batch_size is None else int(batch_size)
+        if not arrays and steps is None:
+            raise ValueError(f"The model {self.name!r} gets its data from tensors, not from arrays: say how many "
+                             "batches with `steps_per_epoch` (`fit`) or `steps` (`evaluate`, `predict`).")
         if size < 1:
             raise ValueError(f"`batch_size` must be a positive number, got {batch_size!r}.")
         if self.stateful and arrays and arrays[0].shape[0] % size:
@@ -421,8 +449,8 @@ class Model(Network):
             source = opened.enter_context(self._generator_source(data, steps, max_queue_size, workers,
                                                                  "validation_steps"))
 
-            def validate() -> list:
-                return self._evaluate_source(source)
+            def validate(hooks: Any) -> list:
+                return self._evaluate_source(source, callbacks=hooks)
 
             return validate, None, None
         if not isinstance(data, (list, tuple)) or len(data) not in {2, 3}:
@@ -438,8 +466,8 @@ class Model(Network):
         weighted, fed = self._split_weights(weights)
         source = self._array_source([*inputs, *targets, *fed], batch_size, False, steps)
 
-        def validate() -> list:
-            return loop.evaluate(self, self._function("test", weighted), source)
+        def validate(hooks: Any) -> list:
+            return loop.evaluate(self, self._function("test", weighted), source, callbacks=hooks)
 
         samples = check_lengths([("input", inputs)]) or 0
         shown = [np.ones((samples,), "float32") if weight is None else weight for weight in weights]
@@ -473,7 +501,7 @@ class Model(Network):
                                        "do_validation": False, "metrics": self.metrics_names})
         return unpack_singleton(values)
 
-    def _evaluate_source(self, source: Any, verbose: int = 0, callbacks: list | None = None) -> list:
+    def _evaluate_source(self, source: Any, verbose: int = 0, callbacks: Any = None) -> list:
         def function(arrays: Any) -> list:
             weighted, fed = arrays
             return self._function("test", weighted)(fed)
@@ -498,7 +526,8 @@ class Model(Network):
             return self.predict_generator(x, steps=steps, callbacks=callbacks, max_queue_size=max_queue_size,
                                           workers=workers, use_multiprocessing=use_multiprocessing, verbose=verbose)
         inputs = self._standardize_inputs(x)
-        check_lengths([("input", inputs)])
+        if check_lengths([("input", inputs)]) == 0:
+            return self.predict_on_batch(inputs)  # no rows, of the shape and dtype that rows would have
         source = self._array_source(inputs, self._batch_size(batch_size), False, steps)
         outputs = loop.predict(self, self._function("predict"), source, verbose=verbose, callbacks=callbacks,
                                params={"batch_size": source.batch_size, "steps": source.batches,
@@ -527,6 +556,8 @@ class Model(Network):
         return self._on_batch("test", inputs, targets, weights, reset_metrics)
 
     def _on_batch(self, mode: str, inputs: list, targets: list, weights: list, reset_metrics: bool) -> Any:
+        if check_lengths([("input", inputs)]) == 0:
+            raise ValueError(f"{mode}_on_batch: the batch is empty; a mean over no samples would be NaN.")
         weighted, fed = self._split_weights(weights)
         if self._metrics_in_use:  # what `fit` or `evaluate` left
             self.reset_metrics()
@@ -566,8 +597,7 @@ class Model(Network):
                       validation_freq: Any = 1, class_weight: Any = None, max_queue_size: int = 10, workers: int = 1,
                       use_multiprocessing: bool = False, shuffle: Any = True, initial_epoch: int = 0) -> Any:
         """Train on the batches of a generator or `Sequence`; see `fit`."""
-        if self.__dict__.get("inputs") is None and is_sequence(generator):
-            self._build_for(generator[0][0])
+        generator = self._build_for_batches(generator)
         self._compiled  # noqa: B018 - the error of a model that is not compiled comes before any data are read
         source = self._generator_source(generator, steps_per_epoch, max_queue_size, workers, "steps_per_epoch",
                                         bool(shuffle), class_weight, use_multiprocessing=use_multiprocessing)
@@ -594,6 +624,7 @@ class Model(Network):
                            max_queue_size: int = 10, workers: int = 1, use_multiprocessing: bool = False,
                            verbose: int = 0) -> Any:
         """`evaluate` on the batches of a generator or `Sequence`."""
+        generator = self._build_for_batches(generator)
         source = self._generator_source(generator, steps, max_queue_size, workers, "steps",
                                         use_multiprocessing=use_multiprocessing)
         with source:
@@ -603,6 +634,7 @@ class Model(Network):
                           max_queue_size: int = 10, workers: int = 1, use_multiprocessing: bool = False,
                           verbose: int = 0) -> Any:
         """`predict` on the batches of a generator or `Sequence`."""
+        generator = self._build_for_batches(generator)
         source = self._generator_source(generator, steps, max_queue_size, workers, "steps", with_targets=False,
                                         use_multiprocessing=use_multiprocessing)
         with source:

@@ -41,7 +41,8 @@ def print_summary(model: Any, line_length: int | None = None, positions: list | 
         raise ValueError("This model has not yet been built. Build the model first by calling build() or calling fit() "
                          "with some data. Or specify input_shape or batch_input_shape in the first layer for automatic "
                          "build.")
-    linear = type(model).__name__ == "Sequential" or _is_linear(model)
+    graph = getattr(model, "_nodes_by_depth", None) is not None  # a model with a `call` of its own has none
+    linear = type(model).__name__ == "Sequential" or not graph or _is_linear(model)
     if linear:
         width, columns = line_length or 65, positions or [0.45, 0.85, 1.0]
         headers = ["Layer (type)", "Output Shape", "Param #"]

@@ -94,3 +94,26 @@ def test_weights_move_between_two():
         model.build((None, 4))
     two.set_weights(one.get_weights())
     np.testing.assert_array_equal(one.predict(X), two.predict(X))
+
+
+@pytest.mark.parametrize("kind", ["generator", "iterable"])
+def test_the_first_batch_of_a_generator_builds_it(kind):
+    batches = [(X[:2], Y[:2]), (X[2:4], Y[2:4])]
+    models = [Net(), Net()]
+    for model in models:
+        model.compile("sgd", "mse")
+    models[1].build(X.shape)
+
+    class Batches:
+        def __iter__(self):
+            yield from batches
+
+    data = Batches() if kind == "iterable" else iter(Batches())
+    models[0].fit(data, steps_per_epoch=2, verbose=0)
+    models[1].set_weights(models[0].get_weights())
+    np.testing.assert_allclose(models[0].predict(X), models[1].predict(X), rtol=1e-6)
+    fresh = Net()
+    assert fresh.predict(iter([X[:2], X[2:4]]), steps=2).shape[0] == 4  # the batch that built it is not lost
+    lines = []
+    fresh.summary(print_fn=lines.append)
+    assert any("Total params" in line for line in lines)

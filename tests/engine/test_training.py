@@ -460,3 +460,50 @@ def test_nested_lists_are_data():
     np.testing.assert_allclose(model.predict(X[:1].tolist()), want, rtol=1e-6)
     np.testing.assert_allclose(model.predict([X[:1]]), want, rtol=1e-6)
     np.testing.assert_allclose(model.predict(X[:3].tolist())[:1], want, rtol=1e-5)
+
+
+def test_no_samples():
+    model = linear()
+    model.compile("sgd", "mse")
+    assert model.predict(X[:0]).shape == model.predict_on_batch(X[:0]).shape == (0, *model.predict(X[:1]).shape[1:])
+    before = model.get_weights()
+    for call in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match="no batches: the data are empty"):
+            call(X[:0], Y[:0], verbose=0)
+    with pytest.raises(ValueError, match="the batch is empty"):
+        model.train_on_batch(X[:0], Y[:0])
+    for a, b in zip(model.get_weights(), before):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match="No input data `x`"):
+        model.fit(None, Y, verbose=0)
+
+
+def test_data_in_variables():
+    data = Input(tensor=K.variable(X))
+    model = Model(data, Dense(Y.shape[1])(data))
+    model.compile("sgd", "mse", target_tensors=[K.variable(Y)])
+    other = Sequential([Dense(Y.shape[1], input_shape=X.shape[1:])])
+    other.compile("sgd", "mse")
+    other.set_weights(model.get_weights())
+    got = model.fit(epochs=2, steps_per_epoch=3, verbose=0).history["loss"]
+    want = [np.mean([other.train_on_batch(X, Y) for _ in range(3)]) for _ in range(2)]
+    np.testing.assert_allclose(got, want, rtol=1e-5)
+    assert model.evaluate(steps=2, verbose=0) == pytest.approx(other.evaluate(X, Y, verbose=0), rel=1e-5)
+    np.testing.assert_allclose(model.predict(None, steps=2), np.concatenate([other.predict(X)] * 2), rtol=1e-5)
+    with pytest.raises(ValueError, match="gets its data from tensors.*steps_per_epoch"):
+        model.fit(verbose=0)
+
+
+def test_nothing_to_optimize():
+    with pytest.raises(ValueError, match="no loss to optimize"):
+        linear().compile("sgd")
+
+
+def test_models_outlive_a_cleared_session():
+    model = Sequential([Dense(8, input_shape=X.shape[1:]), Dropout(0.5), Dense(Y.shape[1])])
+    model.compile("sgd", "mse")
+    K.clear_session()
+    model.fit(X, Y, verbose=0)
+    run = K.function([model.input, K.learning_phase()], [model.output])
+    np.testing.assert_allclose(run([X, 0])[0], model.predict(X), rtol=1e-5)
+    assert np.abs(run([X, 1])[0] - model.predict(X)).max() > 1e-3

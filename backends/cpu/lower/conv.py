@@ -198,11 +198,16 @@ def _steps_by_one(step: Step) -> bool:
     return all(stride == 1 for stride in step.attrs["strides"])
 
 
+def _is_depthwise_by_one(step: Step) -> bool:
+    """Whether the gradient of a depthwise convolution is another one, with the kernel turned round."""
+    return _steps_by_one(step) and step.inputs[0].shape[-1] == step.attrs["groups"]
+
+
 def _input_scratch(step: Step) -> list[tuple[str, DimLike]]:
     grad, kernel = step.inputs
     groups = step.attrs["groups"]
     if groups > 1 and kernel.shape[-2] == 1:
-        return []
+        return [(grad.dtype, kernel.size)] if _is_depthwise_by_one(step) else []
     columns = size_of(kernel.shape[:-1])
     if winograd.fits(_input_geometry(step), groups, grad.shape[-1], kernel.shape[-2], grad.dtype):
         return [(grad.dtype, kernel.size), *_winograd_scratch(grad.shape[-1], kernel.shape[-2])]
@@ -225,7 +230,8 @@ def conv_input_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCal
     (target,) = step.outputs
     groups = step.attrs["groups"]
     geometry = _input_geometry(step)
-    if groups > 1 and kernel.shape[-2] == 1:
+    alone = groups > 1 and kernel.shape[-2] == 1
+    if alone and not _is_depthwise_by_one(step):
         return [depthwise_input(buffers, grad, kernel, target, geometry)]
     if not _steps_by_one(step):
         return [_scattered(buffers, grad, kernel, target, step.scratch[0], geometry, groups)]
@@ -236,6 +242,12 @@ def conv_input_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCal
     around = Geometry(
         grad.shape[1:-1], target.shape[1:-1], geometry.window, geometry.strides, geometry.dilation, before
     )
+    if alone:
+        padding = tuple(
+            ((k - 1) * d - low, (k - 1) * d - high)
+            for k, d, (low, high) in zip(geometry.window, geometry.dilation, step.attrs["padding"], strict=True)
+        )
+        return [_turn(buffers, kernel, turned, groups), depthwise(buffers, grad, turned, target, around, padding)]
     if winograd.fits(geometry, groups, grad.shape[-1], kernel.shape[-2], grad.dtype):
         _, transformed, working = step.scratch
         shape = (*kernel.shape[:-2], kernel.shape[-1], kernel.shape[-2])
@@ -372,7 +384,7 @@ def conv_kernel_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCa
     (target,) = step.outputs
     geometry, groups, alone = _kernel_parts(step)
     if alone:
-        return [depthwise_kernel(buffers, x, grad, target, step.scratch[0], geometry)]
+        return [depthwise_kernel(buffers, x, grad, target, step.scratch[0], geometry, step.attrs["padding"])]
     channels, filters = target.shape[-2:]
     if winograd.fits(geometry, groups, channels, filters, target.dtype):
         sums, working = step.scratch

@@ -51,6 +51,14 @@ def _per_channel(one: str, several: str) -> list[str]:
     ]
 
 
+def _places(geometry: Geometry) -> list[str]:
+    """Lines that name where the elements of a window lie: a0, a1, ..."""
+    lines = [f"first = {first_element(geometry)}"]
+    for k, place in enumerate(places_of(geometry)):
+        lines.append(f"a{k} = (first + {offset_of(geometry, place)}) * channels")
+    return lines
+
+
 def depthwise(
     buffers: Sequence[Buffer], x: View, kernel: View, target: View, geometry: Geometry, padding: Padding
 ) -> KernelCall:
@@ -75,12 +83,7 @@ def depthwise(
         for name, view in (("source", x), ("weights", kernel), ("goal", target)):
             arguments.pointer(name, view, buffers[view.buffer].size, independent=True)
         total = " + ".join(f"source[x_0 + a{k} + c] * weights[w_0 + {k} * filters + c]" for k in range(len(places)))
-        whole = [
-            f"first = {first_element(geometry)}",
-            *(f"a{k} = (first + {offset_of(geometry, at)}) * channels" for k, at in enumerate(places)),
-            "for c in range(channels):",
-            f"    goal[to + c] = {total}",
-        ]
+        whole = [*_places(geometry), "for c in range(channels):", f"    goal[to + c] = {total}"]
         walk = whole_or_cut(geometry, padding, whole, walk)
     body = [
         "start, stop = span(rows, thread, threads)",
@@ -139,7 +142,13 @@ def depthwise_input(
 
 
 def depthwise_kernel(
-    buffers: Sequence[Buffer], x: View, grad: View, target: View, scratch: View, geometry: Geometry
+    buffers: Sequence[Buffer],
+    x: View,
+    grad: View,
+    target: View,
+    scratch: View,
+    geometry: Geometry,
+    padding: Padding,
 ) -> KernelCall:
     """Sums over all windows, image by image so that long sums stay exact; threads share the channels."""
     kind = target.dtype
@@ -159,13 +168,20 @@ def depthwise_kernel(
         "            part[b + f] = part[b + f] + x[a + c] * g[from_ + f]",
         "b += filters",
     ]
-    each_row = [
-        "place = row",
-        *geometry.locate(),
-        "from_ = g_0 + row * filters",
-        "b = part_0",
-        *geometry.each_line(_line_walk(geometry, inside), [f"b += k{last} * filters"]),
-    ]
+    walk = ["b = part_0", *geometry.each_line(_line_walk(geometry, inside), [f"b += k{last} * filters"])]
+    places = places_of(geometry)
+    if places and grad.shape[-1] == x.shape[-1]:
+        add = (
+            f"part[part_0 + {k} * filters + c] = part[part_0 + {k} * filters + c] + x[x_0 + a{k} + c] * given"
+            for k in range(len(places))
+        )
+        whole = [
+            *_places(geometry),
+            "for c in range(low, high):",
+            *indented(["given = g[from_ + c]", *add]),
+        ]
+        walk = whole_or_cut(geometry, padding, whole, walk)
+    each_row = ["place = row", *geometry.locate(), "from_ = g_0 + row * filters", *walk]
     over = ["for t in range(places):", "    for f in range(low * each, high * each):"]
     body = [
         "low, high = span_blocks(channels, 8, thread, threads)",

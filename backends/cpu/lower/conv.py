@@ -384,7 +384,7 @@ def conv_kernel_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCa
     (target,) = step.outputs
     geometry, groups, alone = _kernel_parts(step)
     if alone:
-        return [depthwise_kernel(buffers, x, grad, target, step.scratch[0], geometry, step.attrs["padding"])]
+        return [depthwise_kernel(buffers, x, grad, target, step.scratch[0], geometry)]
     channels, filters = target.shape[-2:]
     if winograd.fits(geometry, groups, channels, filters, target.dtype):
         sums, working = step.scratch

@@ -141,14 +141,61 @@ def depthwise_input(
     return kernel_call("conv_depthwise_input", arguments, body, grad.size * size_of(geometry.window) // 4)
 
 
+#: Channels whose sums are kept in registers along a line of windows.
+LANES = 16
+
+
+def _line_sums(geometry: Geometry) -> list[str]:
+    """Lines that add, for image `one`, products along lines of windows to `part`, LANES channels at a time."""
+    last = geometry.axes - 1
+    windows, line, tap = "one", "one", "0"
+    for axis in range(last):
+        windows, line = f"({windows} * m{axis} + o{axis})", f"({line} * n{axis} + j{axis})"
+    for axis in range(geometry.axes):
+        tap = f"({tap} * k{axis} + t{axis})"
+    lanes = range(LANES)
+    sums = [
+        f"beyond = p{last} - t{last} * d{last}",
+        "begin = 0",
+        "if beyond > 0:",
+        f"    begin = (beyond + s{last} - 1) // s{last}",
+        f"end = (n{last} - 1 + beyond) // s{last} + 1",
+        f"if end > m{last}:",
+        f"    end = m{last}",
+        f"a = x_0 + ({line} * n{last} + begin * s{last} - beyond) * channels",
+        f"b = g_0 + ({windows} * m{last} + begin) * channels",
+        f"w = part_0 + {tap} * channels",
+        f"even = low + (high - low) // {LANES} * {LANES}",
+        f"for c in range(low, even, {LANES}):",
+        *(f"    sum{k} = part[w + c + {k}]" for k in lanes),
+        "    from_ = a + c",
+        "    with_ = b + c",
+        "    for o in range(begin, end):",
+        *(f"        sum{k} += x[from_ + {k}] * g[with_ + {k}]" for k in lanes),
+        f"        from_ += s{last} * channels",
+        "        with_ += channels",
+        *(f"    part[w + c + {k}] = sum{k}" for k in lanes),
+        "for c in range(even, high):",
+        "    total = part[w + c]",
+        "    for o in range(end - begin):",
+        f"        total += x[a + o * s{last} * channels + c] * g[b + o * channels + c]",
+        "    part[w + c] = total",
+    ]
+    lines: list[str] = []
+    for axis in range(last):
+        lines.append("    " * axis + f"for o{axis} in range(m{axis}):")
+    for axis in range(last):
+        lines += indented(
+            [f"for t{axis} in range(k{axis}):", f"    j{axis} = o{axis} * s{axis} - p{axis} + t{axis} * d{axis}"],
+            last + axis,
+        )
+    inner = [f"for t{last} in range(k{last}):", *indented(sums)]
+    tests = " and ".join(f"j{axis} >= 0 and j{axis} < n{axis}" for axis in range(last))
+    return lines + indented([f"if {tests}:", *indented(inner)] if tests else inner, 2 * last)
+
+
 def depthwise_kernel(
-    buffers: Sequence[Buffer],
-    x: View,
-    grad: View,
-    target: View,
-    scratch: View,
-    geometry: Geometry,
-    padding: Padding,
+    buffers: Sequence[Buffer], x: View, grad: View, target: View, scratch: View, geometry: Geometry
 ) -> KernelCall:
     """Sums over all windows, image by image so that long sums stay exact; threads share the channels."""
     kind = target.dtype
@@ -169,19 +216,10 @@ def depthwise_kernel(
         "b += filters",
     ]
     walk = ["b = part_0", *geometry.each_line(_line_walk(geometry, inside), [f"b += k{last} * filters"])]
-    places = places_of(geometry)
-    if places and grad.shape[-1] == x.shape[-1]:
-        add = (
-            f"part[part_0 + {k} * filters + c] = part[part_0 + {k} * filters + c] + x[x_0 + a{k} + c] * given"
-            for k in range(len(places))
-        )
-        whole = [
-            *_places(geometry),
-            "for c in range(low, high):",
-            *indented(["given = g[from_ + c]", *add]),
-        ]
-        walk = whole_or_cut(geometry, padding, whole, walk)
     each_row = ["place = row", *geometry.locate(), "from_ = g_0 + row * filters", *walk]
+    sums = ["for row in range(one * windows, (one + 1) * windows):", *indented(each_row)]
+    if grad.shape[-1] == x.shape[-1]:
+        sums = _line_sums(geometry)
     over = ["for t in range(places):", "    for f in range(low * each, high * each):"]
     body = [
         "low, high = span_blocks(channels, 8, thread, threads)",
@@ -190,8 +228,7 @@ def depthwise_kernel(
         "for one in range(batch):",
         *indented(over),
         f"            part[part_0 + t * filters + f] = {kind}(0)",
-        "    for row in range(one * windows, (one + 1) * windows):",
-        *indented(each_row, 2),
+        *indented(sums),
         *indented(over),
         "            y[y_0 + t * filters + f] = y[y_0 + t * filters + f] + part[part_0 + t * filters + f]",
     ]

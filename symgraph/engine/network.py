@@ -301,8 +301,20 @@ class Network(Layer):
     @property
     def state_updates(self) -> list:
         """The updates of stateful layers."""
-        return [update for layer in self.layers if getattr(layer, "stateful", False)
-                for update in getattr(layer, "state_updates", layer.updates)]
+        found: list = []
+        for layer in self.layers:
+            if not getattr(layer, "stateful", False):
+                continue
+            if not isinstance(layer, Network) and hasattr(layer, "state_updates"):
+                found += layer.state_updates
+                continue
+            # Of the calls that belong to this network only: the layer may be called elsewhere too.
+            pairs = list(layer._updates)
+            for node in self._nodes_of(layer):
+                pairs += layer._conditional_at(node.input_tensors, "updates")
+            found += [update for owner, update in pairs
+                      if getattr(owner, "stateful", False) and not isinstance(owner, Network)]
+        return distinct(found)
 
     @property
     def stateful(self) -> bool:

@@ -500,3 +500,37 @@ def test_a_training_step_against_torch():
         optimizer.step()
         assert model.train_on_batch(X, y) == pytest.approx(loss.item(), rel=1e-5)
     np.testing.assert_allclose(layer.get_weights()[1], other.weight_hh_l0.detach().numpy().T, rtol=1e-5, atol=1e-6)
+
+
+def test_stateful_inside_another_model():
+    """A layer that is called in two models keeps one state, which each model advances by its own call only."""
+    source = Input(batch_shape=(3, 5, 4))
+    layer = SimpleRNN(6, stateful=True)
+    inner = Model(source, layer(source))
+    other = Input(batch_shape=(3, 5, 4))
+    outer = Model(other, inner(other))
+    first, states = loop(simple, X, layer.get_weights(), 6, 1)
+    second, states = loop(simple, X, layer.get_weights(), 6, 1, states=states)
+    third, _ = loop(simple, X, layer.get_weights(), 6, 1, states=states)
+    for model, want in ((outer, first), (inner, second), (outer, third)):
+        np.testing.assert_allclose(model.predict(X, batch_size=3), want[:, -1], rtol=1e-4, atol=1e-5)
+    outer.reset_states()
+    np.testing.assert_allclose(inner.predict(X, batch_size=3), first[:, -1], rtol=1e-4, atol=1e-5)
+
+
+def test_penalties_of_cells_count_once():
+    model = Sequential([LSTM(3, kernel_regularizer="l2", recurrent_regularizer="l2", bias_regularizer="l2",
+                             activity_regularizer="l2", input_shape=(5, 4))])
+    assert len(model.losses) == 4
+    model = Sequential([RNN([LSTMCell(3, kernel_regularizer="l2"), GRUCell(2, bias_regularizer="l1")],
+                            input_shape=(5, 4))])
+    assert len(model.losses) == 2
+
+
+def test_the_training_argument_of_a_call():
+    x = Input((5, 4))
+    layer = LSTM(6, dropout=0.5, recurrent_dropout=0.5)
+    always, never = K.function([x], [layer(x, training=True)]), K.function([x, K.learning_phase()],
+                                                                         [layer(x, training=False)])
+    assert not np.allclose(always([X])[0], always([X])[0])
+    np.testing.assert_array_equal(never([X, 1])[0], never([X, 0])[0])

@@ -214,7 +214,10 @@ class SimpleRNNCell(_Cell):
 
     # Arguments
         units: size of the output and of the state.
-        activation, use_bias, initializers, regularizers, constraints, dropout, recurrent_dropout: see `SimpleRNN`.
+        activation, use_bias, dropout, recurrent_dropout: see `SimpleRNN`.
+        kernel_initializer, recurrent_initializer, bias_initializer: starting values.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints.
     """
 
     def step(self, projected, states):
@@ -230,7 +233,10 @@ class GRUCell(_Cell):
         recurrent_activation: of the gates.
         implementation: 2: one product for all gates; 1: under dropout, one for each gate with a mask of its own.
         reset_after: whether the reset gate is applied after the product with the recurrent kernel (as cuDNN does).
-        activation, use_bias, initializers, regularizers, constraints, dropout, recurrent_dropout: see `GRU`.
+        activation, use_bias, dropout, recurrent_dropout: see `GRU`.
+        kernel_initializer, recurrent_initializer, bias_initializer: starting values.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints.
     """
 
     gates = 3  # update, reset, new
@@ -289,7 +295,10 @@ class LSTMCell(_Cell):
         recurrent_activation: of the gates.
         unit_forget_bias: whether the bias of the forget gate starts at 1 (Jozefowicz et al. 2015).
         implementation: 2: one product for all gates; 1: under dropout, one for each gate with a mask of its own.
-        activation, use_bias, initializers, regularizers, constraints, dropout, recurrent_dropout: see `LSTM`.
+        activation, use_bias, dropout, recurrent_dropout: see `LSTM`.
+        kernel_initializer, recurrent_initializer, bias_initializer: starting values.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints.
     """
 
     gates = 4  # input, forget, new, output

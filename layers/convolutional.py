@@ -37,7 +37,10 @@ class _Conv(Layer):
         strides, dilation_rate: integer or one for each spatial axis; one of the two is 1.
         padding: 'valid' or 'same' (in one dimension also 'causal').
         data_format: 'channels_last' or 'channels_first'; default: the configured layout.
-        activation, use_bias, initializers, regularizers, constraints: as in Dense.
+        activation, use_bias: as in Dense.
+        kernel_initializer, bias_initializer: starting values.
+        kernel_regularizer, bias_regularizer, activity_regularizer: penalties.
+        kernel_constraint, bias_constraint: constraints.
     """
 
     def __init__(self, rank: int, filters: int, kernel_size: Any, strides: Any = 1, padding: str = "valid",
@@ -133,7 +136,10 @@ class Conv1D(_Conv):
         strides, dilation_rate: integers; one of the two is 1.
         padding: 'valid', 'same', or 'causal': the output does not depend on later steps.
         data_format: 'channels_last' or 'channels_first'.
-        activation, use_bias, initializers, regularizers, constraints: as in Dense.
+        activation, use_bias: as in Dense.
+        kernel_initializer, bias_initializer: starting values.
+        kernel_regularizer, bias_regularizer, activity_regularizer: penalties.
+        kernel_constraint, bias_constraint: constraints.
 
     # Input
         (batch, steps, channels), or (batch, channels, steps) for channels_first.
@@ -160,7 +166,10 @@ class Conv2D(_Conv):
         strides, dilation_rate: integer or (rows, columns); one of the two is 1.
         padding: 'valid' or 'same'.
         data_format: 'channels_last' or 'channels_first'; default: the configured layout.
-        activation, use_bias, initializers, regularizers, constraints: as in Dense.
+        activation, use_bias: as in Dense.
+        kernel_initializer, bias_initializer: starting values.
+        kernel_regularizer, bias_regularizer, activity_regularizer: penalties.
+        kernel_constraint, bias_constraint: constraints.
 
     # Input
         (batch, rows, columns, channels), or (batch, channels, rows, columns) for channels_first.
@@ -187,7 +196,10 @@ class Conv3D(_Conv):
         strides, dilation_rate: integer or (depth, rows, columns); one of the two is 1.
         padding: 'valid' or 'same'.
         data_format: 'channels_last' or 'channels_first'; default: the configured layout.
-        activation, use_bias, initializers, regularizers, constraints: as in Dense.
+        activation, use_bias: as in Dense.
+        kernel_initializer, bias_initializer: starting values.
+        kernel_regularizer, bias_regularizer, activity_regularizer: penalties.
+        kernel_constraint, bias_constraint: constraints.
 
     # Input
         (batch, depth, rows, columns, channels), or (batch, channels, depth, rows, columns) for channels_first.
@@ -275,8 +287,12 @@ class Conv2DTranspose(_Transposed):
         padding: 'valid' or 'same'.
         output_padding: integer or (rows, columns), added to the size of the output; less than the stride.
         data_format: 'channels_last' or 'channels_first'; default: the configured layout.
-        activation, use_bias, initializers, regularizers, constraints: as in Dense. The kernel is (rows, columns,
-            filters, channels).
+        activation, use_bias: as in Dense.
+        kernel_initializer, bias_initializer: starting values.
+        kernel_regularizer, bias_regularizer, activity_regularizer: penalties.
+        kernel_constraint, bias_constraint: constraints.
+
+    The kernel is (rows, columns, filters, channels).
     """
 
     def __init__(self, filters: int, kernel_size: Any, strides: Any = (1, 1), padding: str = "valid",
@@ -305,8 +321,12 @@ class Conv3DTranspose(_Transposed):
         padding: 'valid' or 'same'.
         output_padding: integer or (depth, rows, columns), added to the size of the output; less than the stride.
         data_format: 'channels_last' or 'channels_first'; default: the configured layout.
-        activation, use_bias, initializers, regularizers, constraints: as in Dense. The kernel is (depth, rows, columns,
-            filters, channels).
+        activation, use_bias: as in Dense.
+        kernel_initializer, bias_initializer: starting values.
+        kernel_regularizer, bias_regularizer, activity_regularizer: penalties.
+        kernel_constraint, bias_constraint: constraints.
+
+    The kernel is (depth, rows, columns, filters, channels).
     """
 
     def __init__(self, filters: int, kernel_size: Any, strides: Any = (1, 1, 1), padding: str = "valid",
@@ -392,7 +412,7 @@ class DepthwiseConv2D(_Depthwise):
         data_format: 'channels_last' or 'channels_first'; default: the configured layout.
         depthwise_initializer, depthwise_regularizer, depthwise_constraint: of the kernel (rows, columns, channels,
             depth_multiplier).
-        activation, use_bias, further initializers, regularizers, constraints: as in Dense.
+        activation, use_bias, bias_initializer, bias_regularizer, activity_regularizer, bias_constraint: as in Dense.
 
     # Output
         channels * depth_multiplier channels; those of one input channel stand together.
@@ -472,7 +492,7 @@ class SeparableConv1D(_Separable):
         depthwise_initializer, depthwise_regularizer, depthwise_constraint: of the kernel (window, channels,
         depth_multiplier) of the first part.
         pointwise_initializer, pointwise_regularizer, pointwise_constraint: of the kernel of the mix.
-        activation, use_bias, further initializers, regularizers, constraints: as in Dense.
+        activation, use_bias, bias_initializer, bias_regularizer, activity_regularizer, bias_constraint: as in Dense.
     """
 
     def __init__(self, filters: int, kernel_size: Any, strides: Any = 1, padding: str = "valid",
@@ -502,7 +522,7 @@ class SeparableConv2D(_Separable):
         depthwise_initializer, depthwise_regularizer, depthwise_constraint: of the kernel (rows, columns, channels,
         multiplier) of the first part.
         pointwise_initializer, pointwise_regularizer, pointwise_constraint: of the kernel of the mix.
-        activation, use_bias, further initializers, regularizers, constraints: as in Dense.
+        activation, use_bias, bias_initializer, bias_regularizer, activity_regularizer, bias_constraint: as in Dense.
     """
 
     def __init__(self, filters: int, kernel_size: Any, strides: Any = (1, 1), padding: str = "valid",

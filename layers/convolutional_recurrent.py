@@ -22,7 +22,10 @@ class ConvLSTM2DCell(Layer):
 
     # Arguments
         filters, kernel_size, strides, padding, data_format, dilation_rate, activation, recurrent_activation, use_bias,
-        unit_forget_bias, initializers, regularizers, constraints, dropout, recurrent_dropout: see `ConvLSTM2D`.
+        unit_forget_bias, dropout, recurrent_dropout: see `ConvLSTM2D`.
+        kernel_initializer, recurrent_initializer, bias_initializer: starting values.
+        kernel_regularizer, recurrent_regularizer, bias_regularizer: penalties.
+        kernel_constraint, recurrent_constraint, bias_constraint: constraints.
     """
 
     gates = 4  # input, forget, new, output

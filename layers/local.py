@@ -151,7 +151,10 @@ class LocallyConnected1D(_LocallyConnected):
         strides: distance between windows.
         padding: 'valid'; with implementation 2 also 'same'.
         data_format: 'channels_last': (batch, steps, channels), or 'channels_first'; default: the configured layout.
-        activation, use_bias, initializers, regularizers, constraints: as in Dense.
+        activation, use_bias: as in Dense.
+        kernel_initializer, bias_initializer: starting values.
+        kernel_regularizer, bias_regularizer, activity_regularizer: penalties.
+        kernel_constraint, bias_constraint: constraints.
         implementation: 1: the kernel is (new steps, window * channels, filters); 2: one matrix product with a kernel
             (steps, channels, new steps, filters) of which only the windows count.
     """
@@ -181,7 +184,10 @@ class LocallyConnected2D(_LocallyConnected):
         strides: integer or (rows, columns).
         padding: 'valid'; with implementation 2 also 'same'.
         data_format: 'channels_last' or 'channels_first'; default: the configured layout.
-        activation, use_bias, initializers, regularizers, constraints: as in Dense.
+        activation, use_bias: as in Dense.
+        kernel_initializer, bias_initializer: starting values.
+        kernel_regularizer, bias_regularizer, activity_regularizer: penalties.
+        kernel_constraint, bias_constraint: constraints.
         implementation: 1: the kernel is (new rows * new columns, window * channels, filters); 2: one matrix product
         with
             a kernel (rows, columns, channels, new rows, new columns, filters) of which only the windows count.

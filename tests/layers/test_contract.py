@@ -2,6 +2,7 @@
 gradients that finite differences confirm, the same numbers on the executors."""
 
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -37,6 +38,13 @@ def test_every_cell_stands_in_a_case(cell, loop):
         made = layers.StackedRNNCells(made) if isinstance(made, list) else made
         found |= {type(one).__name__ for one in (made, *getattr(made, "cells", []))}
     assert cell in found
+
+
+@pytest.mark.parametrize("name", [*CASES, *LEGACY_CASES, *(cell for cell, loop in WITHOUT_CASES.items() if loop)])
+def test_every_argument_is_documented(name):
+    kind = getattr(layers, name, None) or getattr(legacy, name)
+    words = set(re.findall(r"\w+", inspect.getdoc(kind)))
+    assert {n for n in inspect.signature(kind).parameters if n != "kwargs"} - words == set()
 
 
 @pytest.mark.parametrize("name, number", ALL)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import numpy as np
+
+from symgraph.engine.readers import PATIENCE, Processes, Threads, await_batch, places_of
 
 __all__ = ["GeneratorSource", "is_generator"]
 
@@ -40,7 +43,8 @@ class GeneratorSource:
         use_multiprocessing: whether the batches of a `Sequence` are made by processes instead of threads. (A generator
             is one stream: it is read by a thread in any case.)
 
-    An error in a reader is raised where the batch is taken; nothing waits for a thread or process that has died.
+    An error in a reader is raised where the batch is taken; nothing waits for a thread or process that has died, and
+    not for ever for one that hangs (data may say how long with an attribute `timeout`, in seconds).
     """
 
     def __init__(self, generator: Any, arrays_of: Callable[[Any], tuple[int, Any]], steps: int | None = None,
@@ -63,7 +67,9 @@ class GeneratorSource:
         self._endless: Iterator[Any] | None = None
         self.max_queue_size, self.workers, self.shuffle = max(1, max_queue_size), workers, shuffle
         self.use_multiprocessing = use_multiprocessing
-        self._pool: Executor | None = None
+        #: Seconds without a batch after which the readers are taken to hang; None: never.
+        self.timeout: float | None = getattr(generator, "timeout", PATIENCE)
+        self._pool: Threads | Processes | None = None
         self._queue: queue.Queue | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
@@ -75,13 +81,14 @@ class GeneratorSource:
         self.close()
 
     def close(self) -> None:
-        """Stop the reading threads."""
+        """Stop the reading threads and processes."""
         self._stop.set()
         if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool.close()
             self._pool = None
         if self._thread is not None:
-            while self._thread.is_alive():
+            deadline = time.monotonic() + 2.0  # a generator that hangs is left behind
+            while self._thread.is_alive() and time.monotonic() < deadline:
                 try:  # a reader that waits for room finds it, and then sees the flag
                     self._queue.get_nowait()  # type: ignore[union-attr]
                 except queue.Empty:
@@ -92,8 +99,8 @@ class GeneratorSource:
         """Tell the `Sequence` that an epoch is over."""
         if self.sequence and hasattr(self.generator, "on_epoch_end"):
             self.generator.on_epoch_end()
-        if isinstance(self._pool, ProcessPoolExecutor):  # its copies of the sequence do not know of it
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        if isinstance(self._pool, Processes):  # their copies of the sequence do not know of it
+            self._pool.close()
             self._pool = None
 
     def epoch(self) -> Iterator[tuple[int, Any]]:
@@ -129,37 +136,28 @@ class GeneratorSource:
                 yield self.generator[int(index)]
             return
         if self._pool is None:
-            self._pool = self._processes() if self.use_multiprocessing else ThreadPoolExecutor(
-                self.workers, thread_name_prefix="symgraph-data")
-        read = _item if self.use_multiprocessing else self.generator.__getitem__
+            self._pool = Processes(self.workers, self.generator) if self.use_multiprocessing else Threads(self.workers)
+        pool, read = self._pool, self.generator.__getitem__
         pending: list = []
+
+        def first() -> Any:
+            future = pending.pop(0)
+            await_batch(lambda seconds: bool(wait([future], seconds).done), self.timeout, pool.places)
+            return future.result()
+
         try:
             for index in order:
-                pending.append(self._pool.submit(read, int(index)))
+                pending.append(pool.submit(read, int(index)))
                 if len(pending) > self.max_queue_size:
-                    yield pending.pop(0).result()
+                    yield first()
             while pending:
-                yield pending.pop(0).result()
+                yield first()
         except BrokenProcessPool as error:
             raise RuntimeError("A worker process that makes batches has died (killed, or out of memory). Fewer "
                                "`workers` need less memory; `use_multiprocessing=False` reads in threads.") from error
         finally:
             for future in pending:
                 future.cancel()
-
-    def _processes(self) -> ProcessPoolExecutor:
-        """Worker processes with a copy of the sequence each."""
-        import multiprocessing
-        import warnings
-
-        # A forked process has the sequence as it is, also where it cannot be pickled; elsewhere it is sent.
-        method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-        pool = ProcessPoolExecutor(self.workers, multiprocessing.get_context(method), _adopt, (self.generator,))
-        with warnings.catch_warnings():
-            # Python warns of a fork beside threads: the workers make batches only, and take no lock of ours.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            pool.submit(int).result()
-        return pool
 
     def _of_generator(self) -> Iterator[Any]:
         if self.workers < 1:
@@ -185,8 +183,19 @@ class GeneratorSource:
 
     def _from_queue(self) -> Iterator[Any]:
         assert self._queue is not None
+        waiting = self._queue
+        taken: list = []
+
+        def ready(seconds: float) -> bool:
+            try:
+                taken.append(waiting.get(timeout=seconds))
+            except queue.Empty:
+                return False
+            return True
+
         while True:
-            batch, error = self._queue.get()
+            await_batch(ready, self.timeout, lambda: places_of([self._thread] if self._thread else []))
+            batch, error = taken.pop()
             if isinstance(error, StopIteration):
                 self._queue.put((None, error))
                 return
@@ -202,15 +211,3 @@ class GeneratorSource:
             "The generator ended before an epoch was complete. It must give at least `steps * epochs` batches: let it "
             "loop for ever, or ask for fewer steps."
         )
-
-
-#: In a worker process: the sequence that it makes batches of.
-_SEQUENCE: list = []
-
-
-def _adopt(sequence: Any) -> None:
-    _SEQUENCE[:] = [sequence]
-
-
-def _item(index: int) -> Any:
-    return _SEQUENCE[0][index]

@@ -12,7 +12,8 @@ class Sequence:
     """Base of data sets that give their batches by number, safe to read from several threads.
 
     A subclass gives `__getitem__(index)`, a batch `(inputs, targets)` or `(inputs, targets, sample weights)`, and
-    `__len__`, the number of batches. `on_epoch_end` is called after each epoch.
+    `__len__`, the number of batches. `on_epoch_end` is called after each epoch. Where a batch may take minutes, set the
+    attribute `timeout` to the seconds after which the workers are taken to hang (None: never).
     """
 
     use_sequence_api = True

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -82,7 +83,7 @@ def test_errors_come_through(workers):
 
     class Breaks(Batches):
         def __getitem__(self, index):
-            raise OSError("the disk is gone")
+            raise TimeoutError("the disk is gone")
 
     for data in (breaks(), Breaks()):
         model, _ = pair()
@@ -164,3 +165,66 @@ def test_errors_of_worker_processes():
     assert "__getitem__" in str(caught.value.__cause__)  # the worker's own traceback
     with pytest.raises(RuntimeError, match="worker process .* has died"):
         model.fit(Dies(), verbose=0, workers=2, use_multiprocessing=True)
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_workers_that_hang(processes):
+    class Hangs(Batches):
+        timeout = 0.5
+
+        def __getitem__(self, index):
+            if index == 2:
+                time.sleep(60)
+            return super().__getitem__(index)
+
+    model, _ = pair()
+    start = time.monotonic()
+    with pytest.raises(RuntimeError, match="no batch for .* seconds") as caught:
+        model.fit(Hangs(), verbose=0, shuffle=False, workers=2, use_multiprocessing=processes)
+    assert "__getitem__" in str(caught.value)  # where the worker is
+    assert time.monotonic() - start < 20
+
+
+def test_a_generator_that_hangs():
+    class Hangs:
+        timeout = 0.3
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            time.sleep(30)
+
+    model, _ = pair()
+    start = time.monotonic()
+    with pytest.raises(RuntimeError, match="(?s)no batch for.*__next__"):
+        model.fit(Hangs(), steps_per_epoch=2, verbose=0)
+    assert time.monotonic() - start < 10
+
+
+def test_a_slow_worker_is_a_warning_first(monkeypatch):
+    monkeypatch.setattr("symgraph.engine.readers.WARNING_AFTER", 0.1)
+
+    class Slow(Batches):
+        def __getitem__(self, index):
+            if index == 1:
+                time.sleep(0.4)
+            return super().__getitem__(index)
+
+    model, _ = pair()
+    with pytest.warns(UserWarning, match="(?s)no batch for.*__getitem__"):
+        model.fit(Slow(), verbose=0, shuffle=False)
+
+
+def test_an_error_that_cannot_be_sent():
+    class Odd(Exception):
+        def __init__(self, one, two):
+            super().__init__(f"{one} and {two}")
+
+    class Breaks(Batches):
+        def __getitem__(self, index):
+            raise Odd("this", "that")
+
+    model, _ = pair()
+    with pytest.raises(RuntimeError, match="(?s)Odd: this and that.*__getitem__"):
+        model.fit(Breaks(), verbose=0, workers=1, use_multiprocessing=True)

@@ -60,31 +60,38 @@ def _gather(geometry: Geometry, groups: int, kind: str) -> list[str]:
     """Lines that copy `count` windows from number `first` on into `gathered`, of group `group`."""
     last = geometry.axes - 1
     zero = f"{kind}(0)"
-    if groups == 1 and geometry.dilation[last] == 1:  # a line of the window is one piece of memory
-        blank = [f"for e in range(k{last} * channels):", f"    gathered[to + e] = {zero}", f"to += k{last} * channels"]
-        lines = geometry.each_line(
-            [
-                f"a = x_0 + {geometry.line(f'i{last}')} * channels",
-                "left = 0",
-                f"if i{last} < 0:",
-                f"    left = -i{last} * channels",
-                f"    if left > k{last} * channels:",
-                f"        left = k{last} * channels",
-                f"right = (n{last} - i{last}) * channels",
-                f"if right > k{last} * channels:",
-                f"    right = k{last} * channels",
-                "if right < left:",
-                "    right = left",
-                "for e in range(left):",
-                f"    gathered[to + e] = {zero}",
-                "for e in range(left, right):",
-                "    gathered[to + e] = x[a + e]",
-                f"for e in range(right, k{last} * channels):",
-                f"    gathered[to + e] = {zero}",
-                f"to += k{last} * channels",
-            ],
-            blank,
-        )
+    if groups == 1 and geometry.dilation[last] == 1:  # a line of the window is one piece of memory, or none
+        part = [
+            f"a = x_0 + {geometry.line(f'i{last}')} * channels",
+            f"if i{last} < 0:",
+            f"    left = -i{last} * channels",
+            f"right = (n{last} - i{last}) * channels",
+            "if right > whole:",
+            "    right = whole",
+        ]
+        heads, tests = [], []
+        for axis in range(last):
+            heads += indented([f"for t{axis} in range(k{axis}):", f"    j{axis} = i{axis} + t{axis} * d{axis}"], axis)
+            tests.append(f"j{axis} >= 0 and j{axis} < n{axis}")
+        lines = [
+            f"whole = k{last} * channels",
+            *heads,
+            *indented(
+                [
+                    "left = 0",
+                    "right = 0",
+                    "a = x_0",
+                    *([f"if {' and '.join(tests)}:", *indented(part)] if tests else part),
+                    "if right - left < whole:",
+                    "    for e in range(whole):",
+                    f"        gathered[to + e] = {zero}",
+                    "for e in range(left, right):",
+                    "    gathered[to + e] = x[a + e]",
+                    "to += whole",
+                ],
+                last,
+            ),
+        ]
     else:
         lines = geometry.each_element(
             [

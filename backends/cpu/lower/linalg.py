@@ -24,12 +24,15 @@ def matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     arguments.named("rows", rows)
     arguments.named("columns", columns)
     arguments.named("summed", summed)
+    # What differs between transposed and plain operands are numbers too, so that there is one kernel for all.
+    for name, value in (
+        ("turned_x", int(transpose_x)), ("x_line", rows if transpose_x else summed),
+        ("row_step", 1 if transpose_x else summed), ("turned_y", int(transpose_y)),
+        ("y_line", summed if transpose_y else columns), ("column_step", summed if transpose_y else 1),
+    ):  # fmt: skip
+        arguments.named(name, value)
     kind = target.dtype
-    row_step = "1" if transpose_x else "summed"
-    column_step = "summed" if transpose_y else "1"
     body = [
-        f"x_line = {'rows' if transpose_x else 'summed'}",
-        f"y_line = {'summed' if transpose_y else 'columns'}",
         "b0, b1 = 0, batch",
         "r0, r1 = 0, rows",
         "c0, c1 = 0, columns",
@@ -43,9 +46,9 @@ def matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
         "    for b in range(b0, b1):",
         "        z_place = z_0 + (b * rows + r0) * columns + c0",
         "        if summed > 0:",
-        f"            gemm_{kind}({transpose_x}, {transpose_y}, r1 - r0, c1 - c0, summed, {kind}(1),",
-        f"                shift(x, x_0 + b * rows * summed + r0 * {row_step}), x_line,",
-        f"                shift(y, y_0 + b * summed * columns + c0 * {column_step}), y_line,",
+        f"            gemm_{kind}(turned_x != 0, turned_y != 0, r1 - r0, c1 - c0, summed, {kind}(1),",
+        "                shift(x, x_0 + b * rows * summed + r0 * row_step), x_line,",
+        "                shift(y, y_0 + b * summed * columns + c0 * column_step), y_line,",
         f"                {kind}(0), shift(z, z_place), columns)",
         "        else:",
         "            for r in range(r1 - r0):",

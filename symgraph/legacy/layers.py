@@ -14,8 +14,8 @@ from symgraph.layers import Conv1D, Conv2D
 from symgraph.utils.generic_utils import get_custom_objects, to_list
 
 __all__ = [
-    "AtrousConvolution1D", "AtrousConvolution2D", "Highway", "MaxoutDense", "Merge", "ParametricSoftplus", "SReLU",
-    "TimeDistributedDense", "merge",
+    "AtrousConv1D", "AtrousConv2D", "AtrousConvolution1D", "AtrousConvolution2D", "Highway", "MaxoutDense", "Merge",
+    "ParametricSoftplus", "SReLU", "TimeDistributedDense", "merge",
 ]
 
 
@@ -424,3 +424,7 @@ def AtrousConvolution2D(*args: Any, **kwargs: Any) -> Conv2D:
     if "atrous_rate" in kwargs:
         kwargs["dilation_rate"] = kwargs.pop("atrous_rate")
     return Conv2D(*args, **kwargs)
+
+
+AtrousConv1D = AtrousConvolution1D
+AtrousConv2D = AtrousConvolution2D

@@ -1,2 +1,2 @@
 if __name__ != "symgraph.backends":  # a bare `import backends` from the repository root would load a second copy
-    raise ImportError(f"this folder is the package symgraph.backends: write `import symgraph.backends`, not `import {__name__}`")
+    raise ImportError(f"this folder is the package symgraph.backends; write that instead of `import {__name__}`")

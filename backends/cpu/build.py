@@ -16,8 +16,8 @@ from llvmlite import ir
 
 __all__ = ["FLAGS", "KernelError", "assembly", "build", "prepare"]
 
-#: Products and sums may become one fused instruction; nothing else is rearranged, so that ``(a + b) - b``, ``x / 3`` and
-#: signed zeros are what the user wrote. Sums whose order does not matter say so themselves (the word ``accumulate``).
+#: Products and sums may become one fused instruction; nothing else is rearranged, so that ``(a + b) - b``, ``x / 3``
+#: and signed zeros are what the user wrote. Sums whose order does not matter say so themselves (``accumulate``).
 FLAGS = ("contract",)
 
 _lock = threading.RLock()

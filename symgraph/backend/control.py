@@ -361,8 +361,9 @@ def _kept(new: Any, old: Any) -> Any:
         return broadcast_to(new, old.shape)
     except ValueError:
         raise ValueError(
-            f"rnn: a state begins with shape {Tensor(old).shape}, but the step makes it {Tensor(new).shape}; the initial "
-            "states need the shape that the step returns, batch included (K.zeros_like(x[:, 0]) has that of the input)"
+            f"rnn: a state begins with shape {Tensor(old).shape}, but the step makes it {Tensor(new).shape}; the "
+            "initial states need the shape that the step returns, batch included (K.zeros_like(x[:, 0]) has that of "
+            "the input)"
         ) from None
 
 

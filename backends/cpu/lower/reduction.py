@@ -26,7 +26,8 @@ def _sum(dtype: str) -> tuple[str, str]:
 
 
 def _prod(dtype: str) -> tuple[str, str]:
-    return _number("1", dtype), "accumulate_product({0}, {1})" if is_float(dtype) else f"{converter(dtype)}({{0}} * {{1}})"
+    product = "accumulate_product({0}, {1})" if is_float(dtype) else f"{converter(dtype)}({{0}} * {{1}})"
+    return _number("1", dtype), product
 
 
 def _max(dtype: str) -> tuple[str, str]:

@@ -123,7 +123,8 @@ def test_masks_of_merged_tensors():
     a, b = Masked()([first, masks[0]]), Masked()([second, masks[1]])
     other = MASK[::-1]
     with executor.use("numpy"):
-        for layer, want in ((layers.Add(), MASK & other), (layers.Concatenate(axis=1), np.concatenate([MASK, other], 1)),
+        for layer, want in ((layers.Add(), MASK & other), (layers.Concatenate(axis=1), np.concatenate([MASK, other],
+                                                                                                      1)),
                             (layers.Concatenate(), MASK & other)):
             layer([a, b])
             ones = np.ones((4, 5, 4))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symgraph.graph.type import DimLike, Shape, maximum
+from symgraph.graph.type import DimLike, Shape, maximum, require_size
 from symgraph.ops.op import ShapeError
 
 #: Elements added before and after each spatial axis.
@@ -30,6 +30,7 @@ def window_count(
             f"a window of {size} elements{f', {dilation} apart,' if dilation > 1 else ''} does not fit into {n} "
             f"elements with {padding[0]} + {padding[1]} of padding"
         )
+    require_size(room)  # where only the call can tell, it is refused then
     return (room + stride) // stride
 
 

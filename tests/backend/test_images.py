@@ -164,3 +164,16 @@ def test_errors(call, error: type[Exception], message: str) -> None:
     """A mistake is named when the graph is built: function, argument, what came and what was expected."""
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("executor", ["numpy", "numba"])
+@pytest.mark.parametrize("shape", [(1, 2, 2, 2), (1, 5, 1, 2), (1, 0, 0, 2)])
+def test_images_that_turn_out_too_small(shape: tuple[int, ...], executor: str) -> None:
+    """Where sizes are known only when the function is called, that is when it is said, with the user's line."""
+    x = K.placeholder((None, None, None, 2))
+    with use(executor):
+        for output in (K.conv2d(x, K.variable(np.ones((3, 3, 2, 4)))), K.pool2d(x, (3, 3))):
+            function = K.function([x], [output])
+            assert function([np.ones((1, 3, 3, 2))])[0].shape[:3] == (1, 1, 1)
+            with pytest.raises(ShapeError, match=r"test_images.py:\d+: an input is too small"):
+                function([np.ones(shape)])

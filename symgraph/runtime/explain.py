@@ -10,8 +10,15 @@ from symgraph.graph.type import Atom, evaluate, numpy_dtype, size_of
 from symgraph.ops.fused import Expression
 from symgraph.runtime.function import Function
 
-#: Operations of a multiplication-like kind for each element of the result, for operations that are not one an element.
-_PER_RESULT = {"matmul": lambda step: 2 * step.inputs[0].shape[-2 if step.attrs["transpose_x"] else -1]}
+#: How many floating-point operations a step does, for operations that do not do one an element of the result.
+_OPERATIONS = {
+    "matmul": lambda step: 2 * step.outputs[0].size * step.inputs[0].shape[-2 if step.attrs["transpose_x"] else -1],
+    "conv": lambda step: 2 * step.outputs[0].size * size_of(step.inputs[1].shape[:-1]),
+    "conv_input_gradient": lambda step: 2 * step.inputs[0].size * size_of(step.inputs[1].shape[:-1]),
+    "conv_kernel_gradient": lambda step: 2 * step.inputs[1].size * size_of(step.outputs[0].shape[:-1]),
+    "max_pool": lambda step: step.outputs[0].size * size_of(step.attrs["window"]),
+    "average_pool": lambda step: step.outputs[0].size * size_of(step.attrs["window"]),
+}
 
 
 def explain(function: Function) -> str:
@@ -83,9 +90,10 @@ def _cost(step: Step, sizes: Mapping[Atom, int]) -> tuple[int, int]:
         domain = evaluate(size_of(step.attrs["shape"]), sizes)
         count = sum(each.varies and each.op != "constant" for each in expression.instructions)
         return domain * (count + ("reduce" in step.attrs)), moved
-    size = sum(evaluate(view.size, sizes) for view in step.outputs)
-    per_result = _PER_RESULT.get(step.name)
-    return size * (evaluate(per_result(step), sizes) if per_result else 1), moved
+    operations = _OPERATIONS.get(step.name)
+    if operations is not None:
+        return evaluate(operations(step), sizes), moved
+    return sum(evaluate(view.size, sizes) for view in step.outputs), moved
 
 
 def _totals(steps: Sequence[Step], sizes: Mapping[Atom, int]) -> tuple[int, int]:

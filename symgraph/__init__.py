@@ -13,8 +13,8 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "activations", "autodiff", "backend", "backends", "callbacks", "compiler", "config", "constraints", "engine",
-    "graph", "initializers", "keras1", "layers", "losses", "metrics", "models", "ops", "optimizers", "regularizers",
-    "runtime", "utils",
+    "graph", "initializers", "keras1", "layers", "losses", "metrics", "models", "ops", "optimizers", "preprocessing",
+    "regularizers", "runtime", "utils", "wrappers",
 )  # fmt: skip
 
 # Names that live elsewhere and are offered here: name -> module.

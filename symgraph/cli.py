@@ -191,7 +191,8 @@ def _parser() -> argparse.ArgumentParser:
         "check",
         check_script,
         "list the Keras names and arguments of a script",
-        "List every Keras name and argument that a script uses, and which dialect offers it. Nothing is run. Exits with "
+        "List every Keras name and argument that a script uses, and which dialect offers it. Nothing is run. Exits "
+        "with "
         "1 if the script's dialect lacks one of them.",
     )
     check.add_argument("--json", action="store_true", help="print JSON rather than a table")

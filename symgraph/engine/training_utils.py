@@ -69,11 +69,13 @@ def standardize_input_data(data, names, shapes=None, check_batch_axis=True, exce
             arrays = [np.asarray(data)]
     else:
         arrays = [data]
-    arrays = [standardize_single_array(getattr(array, "values", array) if type(array).__name__ in {"DataFrame", "Series"}
+    arrays = [standardize_single_array(getattr(array, "values", array) if type(array).__name__ in {"DataFrame",
+                                                                                                   "Series"}
                                        else array) for array in arrays]
     if len(arrays) != len(names):
         shown = f"the following list of {len(arrays)} arrays: {str(data)[:200]}..."
-        raise ValueError(f"Error when checking model {exception_prefix}: the list of Numpy arrays that you are passing to "
+        raise ValueError(f"Error when checking model {exception_prefix}: the list of Numpy arrays that you are "
+                         "passing to "
                          f"your model is not the size the model expected. Expected to see {len(names)} array(s), but "
                          f"instead got {shown}")
     for name, array, shape in zip(names, arrays, shapes or [None] * len(names)):
@@ -81,7 +83,8 @@ def standardize_input_data(data, names, shapes=None, check_batch_axis=True, exce
             continue
         found = np.shape(array)
         if len(found) != len(shape):
-            raise ValueError(f"Error when checking {exception_prefix}: expected {name} to have {len(shape)} dimensions, "
+            raise ValueError(f"Error when checking {exception_prefix}: expected {name} to have {len(shape)} "
+                             "dimensions, "
                              f"but got array with shape {found}")
         start = 0 if check_batch_axis else 1
         if any(wanted is not None and wanted != size for size, wanted in zip(found[start:], shape[start:])):
@@ -108,7 +111,8 @@ def standardize_sample_or_class_weights(x_weight, output_names, weight_type):
     if isinstance(x_weight, (list, tuple)):
         if len(x_weight) != len(output_names):
             raise ValueError(f"Provided `{weight_type}` was a list of {len(x_weight)} elements, but the model has "
-                             f"{len(output_names)} outputs. You should provide one `{weight_type}` array per model output.")
+                             f"{len(output_names)} outputs. You should provide one `{weight_type}` array per model "
+                             "output.")
         return list(x_weight)
     if isinstance(x_weight, Mapping):
         return [x_weight.get(name) for name in output_names]
@@ -145,7 +149,8 @@ def check_array_length_consistency(inputs, targets, weights=None):
                          f"{min(sets['input'])} input samples and {min(sets['target'])} target samples.")
     if sets["target"] and sets["sample_weight"] and sets["target"] != sets["sample_weight"]:
         raise ValueError(f"Sample_weight arrays should have the same number of samples as target arrays. Got "
-                         f"{min(sets['sample_weight'])} sample_weight samples and {min(sets['target'])} target samples.")
+                         f"{min(sets['sample_weight'])} sample_weight samples and {min(sets['target'])} target "
+                         "samples.")
 
 
 def check_array_lengths(X, Y, W):
@@ -167,7 +172,8 @@ def check_loss_and_target_compatibility(targets, loss_fns, output_shapes):
             continue
         if losses_module.is_categorical_crossentropy(loss) and target.shape[-1] == 1:
             raise ValueError(
-                f"You are passing a target array of shape {target.shape} while using as loss `categorical_crossentropy`. "
+                f"You are passing a target array of shape {target.shape} while using as loss "
+                "`categorical_crossentropy`. "
                 "`categorical_crossentropy` expects targets to be binary matrices (1s and 0s) of shape (samples, "
                 "classes). If your targets are integer classes, use `to_categorical` on them, or the loss "
                 "`sparse_categorical_crossentropy`, which expects integer targets."
@@ -176,8 +182,10 @@ def check_loss_and_target_compatibility(targets, loss_fns, output_shapes):
             for size, wanted in zip(target.shape[1:], shape[1:]):
                 if wanted is not None and size != wanted:
                     name = getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
-                    raise ValueError(f"A target array with shape {target.shape} was passed for an output of shape {shape} "
-                                     f"while using as loss `{name}`. This loss expects targets to have the same shape as "
+                    raise ValueError(f"A target array with shape {target.shape} was passed for an output of shape "
+                                     f"{shape} "
+                                     f"while using as loss `{name}`. This loss expects targets to have the same "
+                                     "shape as "
                                      "the output.")
 
 
@@ -189,7 +197,8 @@ def check_generator_arguments(y=None, sample_weight=None, validation_split=None)
     """
     for name, value in (("y", y), ("sample_weight", sample_weight), ("validation_split", validation_split)):
         if value is not None and not (name == "validation_split" and not value):
-            raise ValueError(f"`{name}` argument is not supported when data is a generator or Sequence instance. Instead "
+            raise ValueError(f"`{name}` argument is not supported when data is a generator or Sequence instance. "
+                             "Instead "
                              "pass it with the batches of the generator.")
 
 
@@ -224,7 +233,8 @@ def check_num_samples(ins, batch_size=None, steps=None, steps_name="steps"):
             raise ValueError(f"If {steps_name} is set, the `batch_size` must be None.")
         return None
     if not ins or any(K.is_tensor(array) for array in ins):
-        raise ValueError(f"If your data is in the form of symbolic tensors, you should specify the `{steps_name}` argument "
+        raise ValueError(f"If your data is in the form of symbolic tensors, you should specify the `{steps_name}` "
+                         "argument "
                          "(instead of the `batch_size` argument).")
     return int(ins[0].shape[0]) if hasattr(ins[0], "shape") else None
 
@@ -250,7 +260,7 @@ def get_static_batch_size(layer):
     return shape[0] if shape else None
 
 
-# ---------------------------------------------------------------------------------------------- weights, losses, metrics
+# --------------------------------------------------------------------------------------------- weights, losses, metrics
 def standardize_weights(y, sample_weight=None, class_weight=None, sample_weight_mode=None):
     """One weight for each sample (or each time step).
 
@@ -275,7 +285,8 @@ def standardize_weights(y, sample_weight=None, class_weight=None, sample_weight_
                          f"{mode!r} {wanted}-D weights are needed. For weights of time steps compile with "
                          'sample_weight_mode="temporal".')
     if sample_weight is not None and np.shape(sample_weight)[0] != np.shape(y)[0]:
-        raise ValueError(f"Found a sample_weight array for {np.shape(sample_weight)[0]} samples, while the targets have "
+        raise ValueError(f"Found a sample_weight array for {np.shape(sample_weight)[0]} samples, while the targets "
+                         "have "
                          f"{np.shape(y)[0]}.")
     by_class = None
     if isinstance(class_weight, Mapping):
@@ -284,7 +295,8 @@ def standardize_weights(y, sample_weight=None, class_weight=None, sample_weight_
         numbers = np.argmax(y, axis=1) if np.ndim(y) == 2 and np.shape(y)[1] > 1 else np.reshape(y, np.shape(y)[0])
         missing = set(np.unique(numbers).tolist()) - set(class_weight)
         if missing:
-            raise ValueError(f"`class_weight` must contain all classes in the data. The classes {missing} exist in the data "
+            raise ValueError(f"`class_weight` must contain all classes in the data. The classes {missing} exist in "
+                             "the data "
                              "but not in `class_weight`.")
         by_class = np.asarray([class_weight[number] for number in numbers.tolist()], dtype=K.floatx())
     if by_class is not None:

@@ -97,7 +97,8 @@ def conv3d(x, kernel, strides=(1, 1, 1), border_mode="valid", dim_ordering="defa
     return K.conv3d(x, kernel, strides=strides, border_mode=border_mode, dim_ordering=_ordering(dim_ordering))
 
 
-def separable_conv2d(x, depthwise_kernel, pointwise_kernel, strides=(1, 1), border_mode="valid", dim_ordering="default"):
+def separable_conv2d(x, depthwise_kernel, pointwise_kernel, strides=(1, 1), border_mode="valid",
+                     dim_ordering="default"):
     """2-D convolution of each channel, then one over the channels."""
     return K.separable_conv2d(x, depthwise_kernel, pointwise_kernel, strides=strides, border_mode=border_mode,
                               dim_ordering=_ordering(dim_ordering))

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 
 from symgraph import backend as K
+from symgraph.keras1 import _signatures
+from symgraph.legacy.names import BASE_FILTER
+from symgraph.preprocessing.text import Tokenizer as NewTokenizer
 
 __all__ = ["FUNCTIONS"]
 
@@ -169,6 +172,24 @@ def display_table(rows, positions):
             line = (line + str(text))[:end]
             line += " " * (end - len(line))
         print(line)
+
+
+def base_filter():
+    """The characters that separate words."""
+    return BASE_FILTER
+
+
+def _tokenizer(self, words):
+    words["num_words"] = words.pop("nb_words")
+    NewTokenizer.__init__(self, **words)
+
+
+class Tokenizer(NewTokenizer):
+    """Learns a vocabulary: see `symgraph.preprocessing.text.Tokenizer`; `nb_words` is its `num_words`."""
+
+    __init__ = _signatures.constructor(_signatures.TABLE["keras.preprocessing.text"]["Tokenizer"].arguments or "",
+                                       _tokenizer)
+    nb_words = property(lambda self: self.num_words)
 
 
 FUNCTIONS = {name: value for name, value in list(globals().items())

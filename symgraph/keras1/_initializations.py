@@ -10,7 +10,8 @@ from symgraph import backend as K
 from symgraph import initializers
 from symgraph.utils.generic_utils import has_arg
 
-__all__ = ["INITIALIZATIONS", "OldInitializer", "get", "get_fans", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "identity",
+__all__ = ["INITIALIZATIONS", "OldInitializer", "get", "get_fans", "glorot_normal", "glorot_uniform", "he_normal",
+           "he_uniform", "identity",
            "lecun_uniform", "normal", "one", "orthogonal", "uniform", "zero"]
 
 
@@ -81,7 +82,8 @@ def identity(shape, scale=1, name=None):
         ValueError: a shape that is no square matrix.
     """
     if len(shape) != 2 or shape[0] != shape[1]:
-        raise ValueError(f"Identity matrix initialization can only be used for 2D square matrices, got the shape {shape}.")
+        raise ValueError(f"Identity matrix initialization can only be used for 2D square matrices, got the shape "
+                         f"{shape}.")
     return K.variable(scale * np.identity(shape[0]), name=name)
 
 
@@ -95,7 +97,8 @@ def one(shape, name=None):
     return K.ones(shape, name=name)
 
 
-INITIALIZATIONS = {f.__name__: f for f in (uniform, normal, lecun_uniform, glorot_normal, glorot_uniform, he_normal, he_uniform,
+INITIALIZATIONS = {f.__name__: f for f in (uniform, normal, lecun_uniform, glorot_normal, glorot_uniform, he_normal,
+                                           he_uniform,
                                       orthogonal, identity, zero, one)}
 
 

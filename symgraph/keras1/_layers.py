@@ -21,7 +21,8 @@ __all__ = ["Layer", "NATIVE", "OldLayer", "make_layer"]
 
 #: Keras-1 class -> class here, where the names differ.
 NATIVE = {
-    "Convolution1D": "Conv1D", "Convolution2D": "Conv2D", "Convolution3D": "Conv3D", "Deconvolution2D": "Conv2DTranspose",
+    "Convolution1D": "Conv1D", "Convolution2D": "Conv2D", "Convolution3D": "Conv3D",
+    "Deconvolution2D": "Conv2DTranspose",
     "SeparableConvolution2D": "SeparableConv2D", "AtrousConvolution1D": "Conv1D", "AtrousConvolution2D": "Conv2D",
 }
 #: Names of arguments that hold initializations.
@@ -94,7 +95,7 @@ Layer = OldLayer
 
 
 def _initializer(value: Any, first: bool) -> Any:
-    if value is None or isinstance(value, (OldInitializer, dict)) or isinstance(value, int | float):
+    if value is None or isinstance(value, (OldInitializer, dict, int, float)):
         return value
     if isinstance(value, str):
         get_initialization(value)  # an unknown name is an error here, where the layer is made
@@ -284,7 +285,8 @@ def make_layer(name: str, arguments: str, native: type, extra: dict | None = Non
 
     members: dict[str, Any] = {
         "__init__": __init__, "get_config": get_config, "get_weights": get_weights, "set_weights": set_weights,
-        "__doc__": f"{name} of Keras 1: see `symgraph.layers.{native.__name__}`.\n\n    # Arguments\n        {arguments}",
+        "__doc__": f"{name} of Keras 1: see `symgraph.layers.{native.__name__}`.\n\n    # Arguments\n        "
+                   f"{arguments}",
         "__module__": f"symgraph.keras1.{module}",
     }
     for parameter in (*known, "W", "U", "b", "running_mean", "running_std"):

@@ -11,9 +11,12 @@ from symgraph import metrics as new_metrics
 __all__ = ["METRICS", "OBJECTIVES", "get_metric", "get_objective"]
 
 _ALIASES = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "mape": "mean_absolute_percentage_error",
-            "msle": "mean_squared_logarithmic_error", "kld": "kullback_leibler_divergence", "cosine": "cosine_proximity"}
-_NAMES = ("mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_logarithmic_error",
-          "squared_hinge", "hinge", "categorical_crossentropy", "sparse_categorical_crossentropy", "binary_crossentropy",
+            "msle": "mean_squared_logarithmic_error", "kld": "kullback_leibler_divergence",
+            "cosine": "cosine_proximity"}
+_NAMES = ("mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error",
+          "mean_squared_logarithmic_error",
+          "squared_hinge", "hinge", "categorical_crossentropy", "sparse_categorical_crossentropy",
+          "binary_crossentropy",
           "kullback_leibler_divergence", "poisson", "cosine_proximity")
 
 
@@ -62,7 +65,7 @@ def _get(identifier: Any, table: dict, what: str) -> Any:
     return table[identifier]
 
 
-# ---------------------------------------------------------------------------------------------- metrics: one number each
+# --------------------------------------------------------------------------------------------- metrics: one number each
 def _mean_of(function: Any, name: str) -> Any:
     def metric(y_true, y_pred):
         return K.mean(function(y_true, y_pred))
@@ -125,7 +128,8 @@ def fmeasure(y_true, y_pred):
 METRICS: dict[str, Any] = {name: _mean_of(OBJECTIVES[name], name) for name in _NAMES}
 METRICS.update({name: _mean_of(getattr(new_metrics, name), name)
                 for name in ("binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy")})
-METRICS.update({f.__name__: f for f in (top_k_categorical_accuracy, matthews_correlation, precision, recall, fbeta_score,
+METRICS.update({f.__name__: f for f in (top_k_categorical_accuracy, matthews_correlation, precision, recall,
+                                        fbeta_score,
                                         fmeasure)})
 METRICS.update(fscore=fmeasure, f1score=fmeasure)
 for _short, _long in _ALIASES.items():

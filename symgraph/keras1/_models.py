@@ -29,7 +29,8 @@ class OldObjective(Objective):
 
     def _loss_of(self, output: Any, weights: Any) -> Any:
         loss = output.loss
-        values = loss.call(output.target, output.output) if isinstance(loss, Loss) else loss(output.target, output.output)
+        values = loss.call(output.target, output.output) if isinstance(loss, Loss) else loss(output.target,
+                                                                                             output.output)
         if output.mask is not None and K.ndim(values) > 1:
             mask = K.cast(output.mask, K.dtype(values))
             values = values * align_weights(values, mask)
@@ -127,7 +128,8 @@ class _OldModel:
         """Set the values of the weights, in the order and layout of `get_weights`."""
         wanted = [len(layer.get_weights()) for layer in self.layers]
         if sum(wanted) != len(weights):
-            raise ValueError(f"The model {self.name!r} has {sum(wanted)} weights, but {len(weights)} arrays were given.")
+            raise ValueError(f"The model {self.name!r} has {sum(wanted)} weights, but {len(weights)} arrays were "
+                             "given.")
         start = 0
         for layer, count in zip(self.layers, wanted):
             if count:
@@ -254,7 +256,8 @@ def model_from_config(config, custom_objects={}):  # noqa: B006
         Exception: a bare list, as `Sequential.get_config()` gives.
     """
     if isinstance(config, list):
-        raise Exception("`model_from_config` expects a dictionary. Maybe you meant to use `Sequential.from_config(config)`?")
+        raise Exception("`model_from_config` expects a dictionary. Maybe you meant to use "
+                        "`Sequential.from_config(config)`?")
     return layer_from_config(config, custom_objects)
 
 

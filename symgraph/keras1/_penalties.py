@@ -1,4 +1,4 @@
-"""`keras.regularizers` and `keras.constraints` of Keras 1: regularizers that are told their parameter and change the loss."""
+"""`keras.regularizers` and `keras.constraints` of Keras 1: they are told their parameter and change the loss."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from symgraph import backend as K
 from symgraph import constraints as new_constraints
 
 __all__ = ["ActivityRegularizer", "EigenvalueRegularizer", "OldConstraint", "Regularizer", "WeightRegularizer",
-           "activity_l1", "activity_l1l2", "activity_l2", "as_penalty", "get_constraint", "get_regularizer", "l1", "l1l2",
+           "activity_l1", "activity_l1l2", "activity_l2", "as_penalty", "get_constraint", "get_regularizer", "l1",
+           "l1l2",
            "l2"]
 
 
@@ -55,7 +56,8 @@ class WeightRegularizer(_Penalty):
         self.l1, self.l2 = float(l1), float(l2)
 
     def set_layer(self, layer):
-        raise Exception("A WeightRegularizer belongs to a weight; for the output of a layer use an ActivityRegularizer.")
+        raise Exception("A WeightRegularizer belongs to a weight; for the output of a layer use an "
+                        "ActivityRegularizer.")
 
     def penalty(self, x):
         return self.l1 * K.sum(K.abs(x)) + self.l2 * K.sum(K.square(x))
@@ -71,7 +73,8 @@ class ActivityRegularizer(_Penalty):
         self.l1, self.l2 = float(l1), float(l2)
 
     def set_param(self, p):
-        raise Exception("An ActivityRegularizer belongs to the output of a layer; for a weight use a WeightRegularizer.")
+        raise Exception("An ActivityRegularizer belongs to the output of a layer; for a weight use a "
+                        "WeightRegularizer.")
 
     def penalty(self, x):
         return self.l1 * K.sum(K.mean(K.abs(x), axis=0)) + self.l2 * K.sum(K.mean(K.square(x), axis=0))
@@ -239,7 +242,8 @@ class UnitNorm(Constraint):
 
 
 maxnorm, nonneg, unitnorm = MaxNorm, NonNeg, UnitNorm
-_CONSTRAINTS = {"Constraint": Constraint, "MaxNorm": MaxNorm, "NonNeg": NonNeg, "UnitNorm": UnitNorm, "maxnorm": MaxNorm,
+_CONSTRAINTS = {"Constraint": Constraint, "MaxNorm": MaxNorm, "NonNeg": NonNeg, "UnitNorm": UnitNorm,
+                "maxnorm": MaxNorm,
                 "nonneg": NonNeg, "unitnorm": UnitNorm}
 
 

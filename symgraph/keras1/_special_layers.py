@@ -17,7 +17,7 @@ def _axes(self: Any, x: Any) -> list[int]:
 
 
 def _normalize(self: Any, x: Any, mask: Any = None) -> Any:
-    """Mode 0: by feature, with running values in testing; mode 1: by sample; mode 2: by feature, always by the batch."""
+    """Mode 0: by feature, running values in testing; mode 1: by sample; mode 2: by feature, always by the batch."""
     mode = self._old["mode"] if self._old else 0
     if mode == 1:
         mean = K.mean(x, axis=self.axis, keepdims=True)

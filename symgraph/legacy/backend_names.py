@@ -1,4 +1,4 @@
-"""Names that Keras' backend modules have beside those of K: Python's own functions, and what says which backend it is."""
+"""Names that Keras' backend modules have beside those of K: Python's own functions, and which backend it is."""
 
 from __future__ import annotations
 

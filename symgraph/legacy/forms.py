@@ -107,7 +107,8 @@ def normalization_mode(keywords: dict) -> None:
     mode = keywords.pop("mode", 0)
     if mode != 0:
         raise TypeError(
-            f"BatchNormalization: mode={mode!r} does not exist in Keras 2 (mode 1 normalised each sample, mode 2 used the "
+            f"BatchNormalization: mode={mode!r} does not exist in Keras 2 (mode 1 normalised each sample, mode 2 "
+            "used the "
             "statistics of the batch in testing too). Use `symgraph.keras1.layers.BatchNormalization`."
         )
 

@@ -100,5 +100,6 @@ generate_legacy_method_interface = functools.partial(generate_legacy_interface, 
 
 def raise_duplicate_arg_error(old_arg: str, new_arg: str) -> None:
     """Raises TypeError: an argument came under its old and its new name."""
-    raise TypeError(f"For the `{new_arg}` argument, the layer received both the legacy keyword argument `{old_arg}` and "
+    raise TypeError(f"For the `{new_arg}` argument, the layer received both the legacy keyword argument `{old_arg}` "
+                    "and "
                     f"the Keras 2 keyword argument `{new_arg}`. Stick to the latter!")

@@ -1,3 +1,4 @@
+# ruff: noqa: SIM905 - long lists of words are easier to read as text
 """Which modules Keras has, and where their names live here: data for `symgraph.install`."""
 
 from __future__ import annotations

@@ -10,6 +10,10 @@ from typing import NamedTuple
 __all__ = ["Entry", "parse", "signature"]
 
 
+#: What separates words in a text, where nothing else is said.
+BASE_FILTER = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
+
+
 class Entry(NamedTuple):
     """One public name.
 
@@ -48,10 +52,11 @@ def parse(text: str) -> dict[str, dict[str, Entry]]:
     return modules
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def signature(arguments: str) -> inspect.Signature:
     """The signature that a text of arguments describes; defaults that read a setting become None."""
-    plain = re.sub(r"=\s*(_FLOATX|floatx\(\)|K\.floatx\(\)|base_filter\(\))", "=None", arguments)
+    plain = re.sub(r"=\s*(_FLOATX|floatx\(\)|K\.floatx\(\))", "=None", arguments)
+    plain = plain.replace("base_filter()", repr(BASE_FILTER))
     plain = re.sub(r"(losses_utils\.)?Reduction\.SUM_OVER_BATCH_SIZE", "'sum_over_batch_size'", plain)
     # The text is data of this package: literals as defaults, nothing else.
     return inspect.signature(eval(f"lambda {plain}: None", {"__builtins__": {}}))

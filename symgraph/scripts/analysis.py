@@ -23,7 +23,8 @@ class Use(NamedTuple):
 
     # Attributes
         line: line in the script.
-        module, name: where the name is from: `keras.layers`, `Dense`; a bare module has no name, a method of some object
+        module, name: where the name is from: `keras.layers`, `Dense`; a bare module has no name,
+        a method of some object
             the module ''.
         keywords: the keyword arguments of a call.
         positional: the kinds of its positional arguments: 'int', 'str', 'tuple', or ''.

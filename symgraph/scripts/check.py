@@ -74,7 +74,8 @@ def run(path: Path, as_json: bool = False) -> int:
         print(f"{path}: uses no Keras names")
         return 0
     print(f"{path}: Keras {dialect} ({reason})")
-    table = [(_lines(row["lines"]), row["what"], _word(row["keras1"]), _word(row["keras2"]), row["remark"]) for row in rows]
+    table = [(_lines(row["lines"]), row["what"], _word(row["keras1"]), _word(row["keras2"]),
+              row["remark"]) for row in rows]
     print_table(("line", "name or argument", "Keras 1", "Keras 2", ""), table)
     print(f"{len(rows) - len(missing)} of {len(rows)} are offered in Keras {dialect}"
           + (f"; missing: {', '.join(row['what'] for row in missing[:8])}" if missing else ""))

@@ -24,7 +24,7 @@ def _modules(dialect: str) -> dict[str, Any]:
     return _faces[dialect]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def value_of(dialect: str, module: str, name: str) -> tuple | None:
     """`(object,)` for a name of a Keras module in a dialect, or None where it is not offered."""
     face = _modules(dialect).get(module)

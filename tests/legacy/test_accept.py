@@ -48,10 +48,12 @@ CASES = [
     (lambda: layers.UpSampling1D(length=3), lambda: layers.UpSampling1D(3)),
     (lambda: layers.GaussianNoise(sigma=0.5), lambda: layers.GaussianNoise(0.5)),
     (lambda: layers.PReLU(init="ones"), lambda: layers.PReLU(alpha_initializer="ones")),
-    (lambda: layers.BatchNormalization(mode=0, beta_init="ones"), lambda: layers.BatchNormalization(beta_initializer="ones")),
+    (lambda: layers.BatchNormalization(mode=0, beta_init="ones"),
+     lambda: layers.BatchNormalization(beta_initializer="ones")),
     (lambda: layers.Embedding(5, 3, init="glorot_uniform", W_constraint="nonneg"),
      lambda: layers.Embedding(5, 3, embeddings_initializer="glorot_uniform", embeddings_constraint="nonneg")),
-    (lambda: layers.LSTM(output_dim=4, inner_activation="hard_sigmoid", consume_less="gpu", dropout_W=0.2, dropout_U=0.1,
+    (lambda: layers.LSTM(output_dim=4, inner_activation="hard_sigmoid", consume_less="gpu", dropout_W=0.2,
+                         dropout_U=0.1,
                          forget_bias_init="one", inner_init="glorot_uniform", input_dim=3),
      lambda: layers.LSTM(4, recurrent_activation="hard_sigmoid", implementation=2, dropout=0.2, recurrent_dropout=0.1,
                          recurrent_initializer="glorot_uniform", input_shape=(None, 3))),
@@ -178,7 +180,8 @@ def test_functions_of_k():
 
 def test_configurations_in_old_words():
     config = {"name": "d", "output_dim": 3, "init": "uniform", "bias": True}
-    assert translate_config("Dense", config) == {"name": "d", "units": 3, "kernel_initializer": "uniform", "use_bias": True}
+    assert translate_config("Dense", config) == {"name": "d", "units": 3, "kernel_initializer": "uniform",
+                                                 "use_bias": True}
     assert translate_config("Dense", {"units": 3}) == {"units": 3}
     assert translate_config("NoSuchLayer", {"p": 1}) == {"p": 1}
 

@@ -180,7 +180,8 @@ def test_merge_is_a_function_and_a_first_layer():
                                                             output_shape=lambda shapes: shapes[0]))
     x = np.ones((2, 3), "float32")
     np.testing.assert_array_equal(model.predict([3 * x, x]), 2 * x)
-    branches = [models.Sequential([layers.Dense(2, input_dim=3)]), models.Sequential([layers.BatchNormalization(input_shape=(2,))])]
+    branches = [models.Sequential([layers.Dense(2, input_dim=3)]),
+                models.Sequential([layers.BatchNormalization(input_shape=(2,))])]
     joined = _model(layers.Merge(branches, mode="concat", concat_axis=1), layers.Dense(1))
     assert joined.output_shape == (None, 1) and len(joined.get_weights()) == 8 and len(joined.updates) == 2
     again = models.model_from_json(joined.to_json())
@@ -342,7 +343,9 @@ def test_both_dialects_stand_beside_each_other():
 
     new = Sequential([new_layers.LSTM(2, recurrent_activation="hard_sigmoid", input_shape=(3, 4))])
     arrays = old.get_weights()
-    new.set_weights([np.concatenate([arrays[k] for k in (0, 6, 3, 9)], 1), np.concatenate([arrays[k] for k in (1, 7, 4, 10)], 1),
+    new.set_weights([np.concatenate([arrays[k] for k in (0, 6, 3, 9)], 1), np.concatenate([arrays[k] for k in (1, 7,
+                                                                                                               4,
+                                                                                                               10)], 1),
                      np.concatenate([arrays[k] for k in (2, 8, 5, 11)])])
     x = np.random.default_rng(5).normal(size=(2, 3, 4)).astype("float32")
     np.testing.assert_allclose(old.predict(x), new.predict(x), rtol=1e-5)

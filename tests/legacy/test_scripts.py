@@ -43,7 +43,8 @@ def _chosen(text: str) -> tuple[str, str]:
     ("from keras import initializers", "2", "only Keras 2 has keras.initializers"),
     ("from keras import backend as K\nK.image_data_format()", "2", ""),
     ("from tensorflow.keras.layers import Dense\nDense(3, use_bias=False)", "2", "use_bias"),
-    ("class L:\n    def get_output_shape_for(self, s): return s\nimport keras", "1", "a layer with get_output_shape_for"),
+    ("class L:\n    def get_output_shape_for(self, s): return s\nimport keras", "1", "a layer with "
+                                                                                     "get_output_shape_for"),
     ("from keras.layers import Dense", "2", "nothing in the script is of one generation only"),
 ])
 def test_the_dialect_is_read_from_the_script(text, dialect, why):

@@ -23,7 +23,6 @@ MISSING: dict[str, str] = {
     "49_image_generator_flow.py": "keras.preprocessing.image",
     "50_flow_from_directory.py": "keras.preprocessing.image",
     "73_augmentation_preview.py": "keras.preprocessing.image",
-    "91_k1_sklearn.py": "keras.wrappers.scikit_learn",
 }
 RUNS = [(name, dialect) for name, dialects in DIALECTS.items() for dialect in dialects]
 
@@ -43,7 +42,8 @@ def test_the_dialect_that_a_program_shows_is_one_it_runs_in(name):
 def test_a_program_runs(name, dialect, tmp_path):
     result = subprocess.run(
         [sys.executable, "-m", "symgraph", "run", "--keras", dialect, str(HERE / name)],
-        cwd=tmp_path, env={**os.environ, "MPLBACKEND": "Agg", "SYMGRAPH_NUM_THREADS": "1"}, capture_output=True, text=True,
+        cwd=tmp_path, env={**os.environ, "MPLBACKEND": "Agg", "SYMGRAPH_NUM_THREADS": "1"}, capture_output=True,
+        text=True,
         timeout=600, check=False,
     )
     if name in MISSING:

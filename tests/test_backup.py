@@ -1,6 +1,10 @@
 """A run that was interrupted goes on bit by bit as if nothing had happened."""
 
+import os
 import random
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from symgraph import backend as K
 from symgraph import callbacks
 from symgraph.engine import Sequential
 from symgraph.layers import BatchNormalization, Dense, Dropout
+from symgraph.utils import Sequence
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(24, 5)).astype("float32"), RNG.normal(size=(24, 2)).astype("float32")
@@ -91,3 +96,123 @@ def test_what_does_not_belong_is_refused(tmp_path):
     with pytest.raises(ValueError, match="written with the callbacks.*ReduceLROnPlateau"):
         model.fit(X, Y, verbose=0, callbacks=[callbacks.BackupAndResume(path)])
     assert path.exists()
+
+
+class Shuffled(Sequence):
+    """Batches in an order of its own that changes after each epoch."""
+
+    def __init__(self):
+        self.order = np.arange(24)
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        rows = self.order[6 * index:6 * index + 6]
+        return X[rows], Y[rows]
+
+    def on_epoch_end(self):
+        np.random.shuffle(self.order)
+
+
+def drawn(draw=np.random):
+    """Endless batches of random rows."""
+    while True:
+        rows = draw.permutation(24)[:6]
+        yield X[rows], Y[rows]
+
+
+def feeds(kind):
+    if kind == "steps":
+        return {"x": X, "y": Y, "batch_size": 7, "steps_per_epoch": 3, "validation_data": (X, Y), "validation_steps": 2}
+    if kind == "sequence":
+        return {"x": Shuffled(), "validation_data": drawn(np.random.RandomState(2)), "validation_steps": 1}
+    if kind == "generator":
+        return {"x": drawn(), "steps_per_epoch": 3}
+    return {"x": Loader(), "steps_per_epoch": 3}
+
+
+class Loader:
+    def __iter__(self):
+        for start in range(0, 24, 5):
+            yield X[start:start + 5], Y[start:start + 5]
+
+
+@pytest.mark.parametrize("kind", ["steps", "sequence", "generator", "loader"])
+def test_the_place_in_the_data(tmp_path, kind):
+    def program(path, crash=None):
+        np.random.seed(3)
+        model = Sequential([Dense(4, activation="relu", input_shape=(5,)), Dropout(0.3), Dense(2)])
+        model.compile("adam", "mse")
+        given = [Crash(crash), *([callbacks.BackupAndResume(path)] if path else [])]
+        try:
+            model.fit(**feeds(kind), epochs=5, verbose=0, callbacks=given)
+        except KeyboardInterrupt:
+            return None
+        return model.get_weights(), dict(model.history.history)
+
+    want = program(None)
+    path = tmp_path / "backup"
+    for crash in (2, 3):
+        assert program(path, crash) is None and path.exists()
+    got = program(path)
+    for a, b in zip(got[0], want[0]):
+        np.testing.assert_array_equal(a, b)
+    assert got[1] == want[1]
+
+
+PROGRAM = """
+import os, signal, sys
+import numpy as np
+from symgraph import callbacks
+from symgraph.models import Sequential
+from symgraph.layers import Dense, Dropout
+
+kill, path, result = sys.argv[1:]
+
+class Kill(callbacks.Callback):
+    seen = 0
+
+    def on_batch_end(self, batch, logs=None):
+        self.seen += 1
+        if kill == f"batch{self.seen}":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+replace = os.replace
+
+def dying(*names):  # killed when the new file is written and the old one is still in place
+    dying.count += 1
+    if kill == f"write{dying.count}":
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(*names)
+
+dying.count = 0
+os.replace = dying
+np.random.seed(5)
+x, y = np.random.normal(size=(30, 3)), np.random.normal(size=(30, 1))
+model = Sequential([Dense(4, input_shape=(3,)), Dropout(0.5), Dense(1)])
+model.compile("rmsprop", "mse")
+model.fit(x, y, batch_size=8, epochs=6, verbose=0, callbacks=[Kill(), callbacks.BackupAndResume(path)])
+np.savez(result, *model.get_weights(), *model.optimizer.get_weights(), model.history.history["loss"])
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="SIGKILL is of POSIX systems")
+def test_a_killed_process(tmp_path):
+    def start(kill, name):
+        command = [sys.executable, "-c", PROGRAM, kill, str(tmp_path / name), str(tmp_path / f"{name}.npz")]
+        return subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "numpy"}, capture_output=True, text=True,
+                              timeout=120)
+
+    done = start("", "whole")
+    assert done.returncode == 0, done.stderr
+    for kill in ("batch9", "write2"):
+        assert start(kill, "killed").returncode == -signal.SIGKILL
+        assert not (tmp_path / "killed.npz").exists()
+    done = start("", "killed")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.npz", "whole.npz"]
+    with np.load(tmp_path / "whole.npz") as want, np.load(tmp_path / "killed.npz") as got:
+        assert len(want.files) == len(got.files) > 8
+        for name in want.files:
+            np.testing.assert_array_equal(got[name], want[name])

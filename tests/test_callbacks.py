@@ -301,11 +301,29 @@ def test_checkpoints():
         return saved.paths
 
     assert run([3, 2.5, 1], "m.{epoch:02d}-{val_loss:.1f}.h5") == ["m.01-3.0.h5", "m.02-2.5.h5", "m.03-1.0.h5"]
+    assert run([0.3], "{val_acc:.1f}-{val_accuracy:.1f}") == ["0.3-0.3"]
     assert run([3, 2, 2.5, 1], "m{epoch}", save_best_only=True) == ["m1", "m2", "m4"]
     assert run([0.3, 0.2, 0.5], "m{epoch}", monitor="val_acc", save_best_only=True) == ["m1", "m3"]
     assert run([3, 2, 1, 1], "m{epoch}", period=2, save_weights_only=True) == ["weights:m2", "weights:m4"]
-    with pytest.raises(KeyError, match="asks for 'mae'.*val_loss"):
+    with pytest.raises(KeyError, match="asks for .*mae.* was not recorded.*val_loss"):
         run([1], "m-{mae}.h5")
+
+
+def test_checkpoints_after_so_many_samples(tmp_path):
+    paths = []
+
+    class Checkpoint(callbacks.ModelCheckpoint):
+        def _save(self, epoch, logs):
+            paths.append((epoch, self._path(epoch, logs)))
+            super()._save(epoch, logs)
+
+    made = model()
+    made.fit(X, Y, batch_size=4, epochs=3, verbose=0, callbacks=[
+        Checkpoint(str(tmp_path / "{epoch}-{loss:.3f}.h5"), save_freq=8, save_weights_only=True)])
+    assert [epoch for epoch, _ in paths] == [0, 1, 1, 2]  # after 8, 16, 24 and 32 samples of 12 an epoch
+    assert sorted(str(path) for path in tmp_path.iterdir()) == sorted({path for _, path in paths})
+    with pytest.raises(ValueError, match="save_freq must be"):
+        callbacks.ModelCheckpoint("m", save_freq=0)
 
 
 def test_remote_monitor():

@@ -16,7 +16,7 @@ from symgraph.callbacks.base import Callback
 
 __all__ = ["BackupAndResume"]
 
-_VERSION = 1
+_VERSION = 2
 #: Attributes of callbacks that belong to the run, not to its state.
 _NOT_STATE = {"model", "params", "validation_data", "resuming"}
 
@@ -31,7 +31,8 @@ class BackupAndResume(Callback):
     The program is started again as it was: it seeds NumPy, makes the model, compiles and calls `fit` with the same
     arguments. Weights, optimizer, learning rate, random numbers, the order of the data, the history and the state of
     the other callbacks are those of the end of the last whole epoch; on the CPU all that follows is equal bit by bit to
-    an uninterrupted run. Generators are asked from their start again: use a `Sequence`, whose batches have numbers.
+    an uninterrupted run. Of a generator the batches of the epochs that are done are taken again and left out; of a
+    `Sequence`, `on_epoch_end` is called for each of them (with its batches read by number, this costs nothing).
     """
 
     def __init__(self, path: Any, delete: bool = True):
@@ -47,9 +48,11 @@ class BackupAndResume(Callback):
 
     def started(self, callbacks: list) -> None:
         """Training begins: note what the callbacks are like now. Only what changes later is their state."""
+        for left in self.path.parent.glob(f"{self.path.name}.*.tmp"):  # by a process that was killed while it wrote
+            left.unlink(missing_ok=True)
         self._start = [_state(callback, "", {}) for callback in callbacks]
 
-    def backup(self, epoch: int, callbacks: list) -> None:
+    def backup(self, epoch: int, callbacks: list, sources: Any = ()) -> None:
         """Write the state after an epoch."""
         arrays: dict[str, np.ndarray] = {}
         model = self.model
@@ -68,10 +71,12 @@ class BackupAndResume(Callback):
             state = _state(callback, f"callback/{number}", arrays)
             changed = {key: value for key, value in state.items() if key not in start or value != start[key]}
             about["callbacks"].append({"class_name": type(callback).__name__, "state": changed})
+        about["sources"] = [_stored(source.state(), f"source/{number}", arrays)
+                            for number, source in enumerate(sources)]
         arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
         _replace(self.path, arrays)
 
-    def resume(self, callbacks: list) -> int:
+    def resume(self, callbacks: list, sources: Any = ()) -> int:
         """Set the state of the file and give the epoch to start at.
 
         # Raises
@@ -84,8 +89,12 @@ class BackupAndResume(Callback):
             raise ValueError(f"{self.path}: a backup of version {about['version']}, expected {_VERSION}.")
         self.model._make_train_function()  # makes the optimizer's state
         self._set_variables(arrays)
-        name, *numbers = about["numpy"]
-        np.random.set_state((name, arrays["numpy"], *numbers))
+        states = [_restored(state, None, arrays) for state in about["sources"]]
+        # A generator that draws random numbers is at its place with them.
+        at_their_place = [source.restore(state) for source, state in zip(sources, states)]
+        if all(at_their_place):
+            name, *numbers = about["numpy"]
+            np.random.set_state((name, arrays["numpy"], *numbers))
         version, words, gauss = about["python"]
         random.setstate((version, tuple(words), gauss))
         others = [callback for callback in callbacks if callback is not self]
@@ -100,7 +109,7 @@ class BackupAndResume(Callback):
 
     def _set_variables(self, arrays: dict) -> None:
         for kind, variables in _variables(self.model).items():
-            values = []
+            values: list[np.ndarray] = []
             while f"{kind}/{len(values)}" in arrays:
                 values.append(arrays[f"{kind}/{len(values)}"])
             same = len(values) == len(variables) and all(

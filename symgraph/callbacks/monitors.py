@@ -58,23 +58,42 @@ class ModelCheckpoint(_Monitor):
         save_weights_only: save the weights alone instead of the whole model.
         mode: 'min', 'max' or 'auto' (by the name).
         period: save every so many epochs.
+        save_freq: 'epoch', or a number of samples: save after the batch that reaches it (its logs are the values that
+            `monitor` and the name of the file then see).
     """
 
     def __init__(self, filepath: Any, monitor: str = "val_loss", verbose: int = 0, save_best_only: bool = False,
-                 save_weights_only: bool = False, mode: str = "auto", period: int = 1):
+                 save_weights_only: bool = False, mode: str = "auto", period: int = 1, save_freq: Any = "epoch"):
         super().__init__()
+        if save_freq != "epoch" and (isinstance(save_freq, (bool, str)) or save_freq < 1):
+            raise ValueError(f"ModelCheckpoint: save_freq must be 'epoch' or a number of samples, got {save_freq!r}.")
+        self.save_freq, self.samples_since_last_save, self.current_epoch = save_freq, 0, 0
+        if save_freq != "epoch":  # only then does this callback listen to batches, for which logs must be made
+            object.__setattr__(self, "on_batch_end", self._count_samples)
         self.filepath, self.monitor, self.verbose, self.period = filepath, monitor, verbose, period
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
         self._set_direction(mode)
         self.best = self._worst()
         self.epochs_since_last_save = 0
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.current_epoch = epoch
+
+    def _count_samples(self, batch: int, logs: Any = None) -> None:
         logs = logs or {}
+        self.samples_since_last_save += logs.get("size", 1)
+        if self.samples_since_last_save >= self.save_freq:
+            self.samples_since_last_save = 0
+            self._save(self.current_epoch, logs)
+
+    def on_epoch_end(self, epoch, logs=None):
         self.epochs_since_last_save += 1
-        if self.epochs_since_last_save < self.period:
+        if self.save_freq != "epoch" or self.epochs_since_last_save < self.period:
             return
         self.epochs_since_last_save = 0
+        self._save(epoch, logs or {})
+
+    def _save(self, epoch: int, logs: dict) -> None:
         path = self._path(epoch, logs)
         if self.save_best_only:
             current = self._value(logs)
@@ -97,10 +116,10 @@ class ModelCheckpoint(_Monitor):
 
     def _path(self, epoch: int, logs: dict) -> str:
         try:
-            return str(self.filepath).format(epoch=epoch + 1, **Records(logs))
+            return str(self.filepath).format_map(Records({**logs, "epoch": epoch + 1}))
         except KeyError as error:
-            raise KeyError(f"ModelCheckpoint: the file name {str(self.filepath)!r} asks for {error}, which is not "
-                           f"among the logged values: {', '.join(['epoch', *logs])}.") from error
+            raise KeyError(f"ModelCheckpoint: the file name {str(self.filepath)!r} asks for what is not among the "
+                           f"logged values: {error.args[0]}") from error
 
 
 class EarlyStopping(_Monitor):

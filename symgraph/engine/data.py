@@ -282,12 +282,15 @@ class ArraySource:
         self._plain = all(isinstance(array, np.ndarray) for array in arrays)
         self._gathered: list | None = None
         self._buffers: list | None = None
+        #: With `steps`: the pass over the data that is going on, the batches taken of it, and its order.
         self._endless: Iterator | None = None
+        self._place = 0
+        self._current_order: np.ndarray | None = None
 
     def epoch(self) -> Iterator[tuple[int, list]]:
         """The batches of one epoch: `(number of samples, list of arrays)`."""
         if self.steps is None:
-            return self._once()
+            return self._once(self._order())
         return self._steps()
 
     def _steps(self) -> Iterator[tuple[int, list]]:
@@ -297,11 +300,27 @@ class ArraySource:
                 continue
             batch = next(self._endless, None) if self._endless is not None else None
             if batch is None:
-                self._endless = self._once()
+                self._place, self._current_order = 0, self._order()
+                self._endless = self._once(self._current_order)
                 batch = next(self._endless, None)
                 if batch is None:
                     return
+            self._place += 1
             yield batch
+
+    def state(self) -> dict[str, Any]:
+        """Where in the data the next epoch begins."""
+        if self._endless is None:
+            return {}
+        order = {} if self._current_order is None else {"order": self._current_order}
+        return {"place": self._place, **order}
+
+    def restore(self, state: dict[str, Any]) -> bool:
+        """Go to the place of a `state`; whether NumPy's random numbers go on from those of the state, too."""
+        if state:
+            self._place, self._current_order = state["place"], state.get("order")
+            self._endless = self._once(self._current_order, self._place)
+        return True
 
     def _order(self) -> np.ndarray | None:
         if not self.shuffle:
@@ -315,8 +334,8 @@ class ArraySource:
         np.random.shuffle(order)
         return order
 
-    def _once(self) -> Iterator[tuple[int, list]]:
-        order = self._order()
+    def _once(self, order: np.ndarray | None, first: int = 0) -> Iterator[tuple[int, list]]:
+        """One pass over the data in this order, from the batch number `first` on."""
         size, samples = self.batch_size, self.samples or 0
         arrays = self.arrays
         if order is not None and self._plain and sum(array.nbytes for array in arrays) <= _GATHER_WHOLE_BYTES:
@@ -326,11 +345,11 @@ class ArraySource:
                 np.take(array, order, axis=0, out=into, mode="clip")
             arrays, order = self._gathered, None
         if order is None and self._plain:
-            for start in range(0, samples, size):
+            for start in range(first * size, samples, size):
                 stop = min(start + size, samples)
                 yield stop - start, [array[start:stop] for array in arrays]
             return
-        for start in range(0, samples, size):
+        for start in range(first * size, samples, size):
             stop = min(start + size, samples)
             rows = slice(start, stop) if order is None else order[start:stop]
             yield stop - start, [self._take(index, rows, stop - start) for index in range(len(arrays))]

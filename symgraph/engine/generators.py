@@ -73,6 +73,8 @@ class GeneratorSource:
         self._queue: queue.Queue | None = None
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        #: Batches and whole epochs that were taken.
+        self._taken = self._epochs = 0
 
     def __enter__(self) -> GeneratorSource:
         return self
@@ -97,6 +99,7 @@ class GeneratorSource:
 
     def on_epoch_end(self) -> None:
         """Tell the `Sequence` that an epoch is over."""
+        self._epochs += 1
         if self.sequence and hasattr(self.generator, "on_epoch_end"):
             self.generator.on_epoch_end()
         if isinstance(self._pool, Processes):  # their copies of the sequence do not know of it
@@ -108,14 +111,47 @@ class GeneratorSource:
         if self.steps is None:
             yield from map(self.arrays_of, self.generator)
             return
-        if self.iterable:
-            if self._endless is None:
-                self._endless = self._around()
-            batches = self._checked(self._endless)
-        else:
-            batches = self._of_sequence() if self.sequence else self._of_generator()
+        batches = self._of_sequence() if self.sequence else self._stream()
         for _ in range(self.steps):
-            yield self.arrays_of(next(batches))
+            batch = next(batches)
+            self._taken += 1
+            yield self.arrays_of(batch)
+
+    def _stream(self) -> Iterator[Any]:
+        """The batches of what is no `Sequence`, from where the last epoch ended."""
+        if not self.iterable:
+            return self._of_generator()
+        if self._endless is None:
+            self._endless = self._around()
+        return self._checked(self._endless)
+
+    def state(self) -> dict[str, Any]:
+        """How far the data were read at the end of an epoch."""
+        return {"taken": self._taken, "epochs": self._epochs}
+
+    def restore(self, state: dict[str, Any]) -> bool:
+        """Go to the place of a `state`, from the start of the data.
+
+        A `Sequence` is told of the ends of its epochs. A generator gives its batches again, and they are left out; its
+        random numbers, if it draws any, are then those that it drew before.
+
+        # Returns
+            Whether NumPy's random numbers go on from those of the state, too.
+        """
+        self._taken, self._epochs = state["taken"], state["epochs"]
+        if self.sequence:
+            for _ in range(self._epochs):
+                if self.shuffle:
+                    self._order()
+                if hasattr(self.generator, "on_epoch_end"):
+                    self.generator.on_epoch_end()
+            return True
+        if self.steps is None:
+            return True
+        batches = self._stream()
+        for _ in range(self._taken):
+            next(batches)
+        return not self._taken
 
     def _around(self) -> Iterator[Any]:
         """The batches of an iterable, over and over."""
@@ -127,10 +163,15 @@ class GeneratorSource:
             if not count:
                 return
 
-    def _of_sequence(self) -> Iterator[Any]:
+    def _order(self) -> np.ndarray:
+        """The numbers of the batches of an epoch."""
         order = np.resize(np.arange(len(self.generator)), self.steps or 0)
         if self.shuffle:
             np.random.shuffle(order)
+        return order
+
+    def _of_sequence(self) -> Iterator[Any]:
+        order = self._order()
         if self.workers < 1:
             for index in order:
                 yield self.generator[int(index)]

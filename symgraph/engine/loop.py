@@ -89,6 +89,7 @@ def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epo
     def stopped() -> bool:
         return owner.stop_training or model.stop_training
 
+    sources = [one for one in (source, getattr(validate, "source", None)) if one is not None]
     backups = [callback for callback in hooks if hasattr(callback, "backup") and hasattr(callback, "resume")]
     resumed = [callback for callback in backups if callback.can_resume()]
     for callback in hooks:
@@ -98,7 +99,7 @@ def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epo
         for callback in backups:
             callback.started(hooks.callbacks)
         for callback in resumed:  # after `on_train_begin`, which sets the other callbacks to their start
-            initial_epoch = callback.resume(hooks.callbacks)
+            initial_epoch = callback.resume(hooks.callbacks, sources)
         for epoch in range(initial_epoch, epochs):
             model.reset_metrics()
             model._metrics_in_use = True
@@ -113,7 +114,7 @@ def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epo
             if stopped():
                 break
             for callback in backups:  # when every other callback has had its say
-                callback.backup(epoch, hooks.callbacks)
+                callback.backup(epoch, hooks.callbacks, sources)
     except BaseException:  # also Ctrl-C; what is known so far is in `model.history`
         hooks.interrupt()
         raise

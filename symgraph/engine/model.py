@@ -452,6 +452,7 @@ class Model(Network):
             def validate(hooks: Any) -> list:
                 return self._evaluate_source(source, callbacks=hooks)
 
+            validate.source = source  # type: ignore[attr-defined]  # where in the data it is belongs to a backup
             return validate, None, None
         if not isinstance(data, (list, tuple)) or len(data) not in {2, 3}:
             raise ValueError("When passing `validation_data`, it must contain 2 (x_val, y_val) or 3 (x_val, y_val, "
@@ -469,6 +470,7 @@ class Model(Network):
         def validate(hooks: Any) -> list:
             return loop.evaluate(self, self._function("test", weighted), source, callbacks=hooks)
 
+        validate.source = source  # type: ignore[attr-defined]
         samples = check_lengths([("input", inputs)]) or 0
         shown = [np.ones((samples,), "float32") if weight is None else weight for weight in weights]
         return validate, [*inputs, *targets, *shown]

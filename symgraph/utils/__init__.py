@@ -6,12 +6,13 @@ import importlib
 from typing import Any
 
 _NAMES = {
-    "CustomObjectScope": "generic_utils", "Progbar": "progress", "Sequence": "data_utils",
+    "CustomObjectScope": "generic_utils", "HDF5Matrix": "io_utils", "Progbar": "progress", "Sequence": "data_utils",
     "custom_object_scope": "generic_utils", "deserialize_keras_object": "generic_utils",
     "get_custom_objects": "generic_utils", "get_source_inputs": "layer_utils", "normalize": "np_utils",
     "print_summary": "layer_utils", "serialize_keras_object": "generic_utils", "to_categorical": "np_utils",
 }
-_MODULES = ("conv_utils", "data_utils", "generic_utils", "layer_utils", "losses_utils", "np_utils", "progress")
+_MODULES = ("conv_utils", "data_utils", "generic_utils", "io_utils", "layer_utils", "losses_utils", "np_utils",
+            "progress")
 
 __all__ = sorted([*_NAMES, *_MODULES])
 

@@ -8,6 +8,7 @@ from scipy import sparse
 from symgraph.engine import Sequential
 from symgraph.engine.data import ArraySource
 from symgraph.layers import Dense
+from symgraph.utils import HDF5Matrix
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(20, 4)).astype("float32"), RNG.normal(size=(20, 2)).astype("float32")
@@ -50,6 +51,30 @@ def test_hdf5_datasets(tmp_path):
     with h5py.File(tmp_path / "data.h5", "w") as file:
         x, y = file.create_dataset("x", data=X.astype("float64")), file.create_dataset("y", data=Y)
         check(x, y)
+
+
+def test_hdf5_matrices(tmp_path):
+    path = tmp_path / "data.h5"
+    with h5py.File(path, "w") as file:
+        file["x"] = np.concatenate([X[:3] * 0, X * 2, X[:5] * 0]).astype("float64")
+        file["y"] = Y
+        file["labels"] = np.arange(20, dtype="uint8")
+    x, y = HDF5Matrix(path, "x", 3, 23, normalizer=lambda rows: rows / 2), HDF5Matrix(path, "y")
+    check(x, y)
+    assert (len(x), x.shape, x.ndim, x.size) == (20, (20, 4), 2, 80) and x.dtype == "float64"
+    rows = np.arange(20)
+    slices = [slice(2, 9), slice(-3, None), slice(None, None, 3), slice(9, 2, -2)]
+    for key in (*slices, [4, 1, 1, -1], rows % 3 == 0, 7, -2):
+        np.testing.assert_allclose(x[key], X[key], rtol=1e-6)
+    halves = HDF5Matrix(path, "labels", normalizer=lambda rows: rows / 2)
+    assert halves.dtype == "float64" and halves[3] == 1.5
+    for call, message in ((lambda: x[20], "row 20 of 20"), (lambda: x["a"], "chosen by numbers")):
+        with pytest.raises(IndexError, match=message):
+            call()
+    with pytest.raises(KeyError, match="no dataset 'z'; it has labels, x, y"):
+        HDF5Matrix(path, "z")
+    with pytest.raises(ValueError, match="rows 3 to 99 are not in 'x'"):
+        HDF5Matrix(path, "x", 3, 99)
 
 
 def test_memory_maps(tmp_path):

@@ -85,7 +85,37 @@ def _add(node: Node) -> Node:
     x, y = node.inputs
     if scalar_of(x) == 0:
         return _as(node, y)
-    return _as(node, x) if scalar_of(y) == 0 else node
+    return _as(node, x) if scalar_of(y) == 0 else _tiled(node)
+
+
+def _tiled(node: Node) -> Node:
+    """Join a sum of blocks that lie side by side in zeros: the gradient of a tensor that was read in slices."""
+    blocks: list[tuple[int, int, Node]] = []  # first element along the axis, one after the last, block
+    axes: set[int] = set()
+    pending = [node]
+    while pending:
+        term = pending.pop()
+        if term.op is elementwise.add and term.type == node.type:
+            pending += term.inputs
+            continue
+        if term.op is not shape.embed_op or term.type != node.type or len(blocks) == 64 or term.attrs["value"] != 0:
+            return node
+        block, starts = term.inputs[0], term.attrs["starts"]
+        placed = [k for k in range(term.rank) if block.shape[k] != term.shape[k]]
+        if len(placed) != 1 or set(term.attrs["steps"]) != {1}:
+            return node
+        axis = placed[0]
+        start, size = starts[axis], block.shape[axis]
+        known = isinstance(start, int) and isinstance(size, int)
+        if not known or any(starts[k] != 0 for k in range(term.rank) if k != axis):
+            return node
+        axes.add(axis)
+        blocks.append((start, start + size, block))
+    blocks.sort(key=lambda each: each[:2])
+    edges = [0, *(end for _, end, _ in blocks)]
+    if len(axes) != 1 or [start for start, _, _ in blocks] != edges[:-1] or node.shape[min(axes)] != edges[-1]:
+        return node
+    return shape.concatenate([block for _, _, block in blocks], min(axes))
 
 
 def _sub(node: Node) -> Node:

@@ -31,8 +31,8 @@ class Allowance:
         self.left -= math.prod(int(size) for size in shape)
         if self.left < 0:
             raise ValueError(
-                f"The file's configuration does not belong to its weights: with the weight {name!r} of shape {shape} the "
-                f"model is larger than the {self.given} numbers that the file holds."
+                f"The file's configuration does not belong to its weights: with the weight {name!r} of shape {shape} "
+                f"the model is larger than the {self.given} numbers that the file holds."
             )
 
 

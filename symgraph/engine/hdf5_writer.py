@@ -1,7 +1,7 @@
 """Writing files so that they are whole or not there at all, and the pieces of the HDF5 layout of Keras.
 
-A crash, a full disk or a lost power supply in the middle of a write leaves the file that was there before as it was: the
-new one is written beside it, flushed to the disk, renamed over the old one, and the rename flushed too.
+A crash, a full disk or a lost power supply in the middle of a write leaves the file that was there before as it was:
+the new one is written beside it, flushed to the disk, renamed over the old one, and the rename flushed too.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _flush_folder(folder: str) -> None:
 
 
 class _Careful(io.RawIOBase):
-    """A file for the HDF5 library, which does not survive a failed write: the first error is kept, to be raised later."""
+    """A file for the HDF5 library, which does not survive a failed write: the first error is kept and raised later."""
 
     def __init__(self, stream: Any):
         self._stream = stream

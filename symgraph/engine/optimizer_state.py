@@ -1,7 +1,7 @@
 """What an optimizer keeps between steps, as files hold it.
 
-Files of different versions hold the same slots - momenta, averages - with more or fewer numbers before them, and Keras 1
-stored them in the order of the weights' names. Here they are brought into the order of this package.
+Files of different versions hold the same slots - momenta, averages - with more or fewer numbers before them, and
+Keras 1 stored them in the order of the weights' names. Here they are brought into the order of this package.
 """
 
 from __future__ import annotations

@@ -102,7 +102,8 @@ def open_tensors(path: Any) -> Iterator[dict[str, StoredTensor]]:
         total = os.fstat(stream.fileno()).st_size
         length = int.from_bytes(stream.read(8), "little")
         if total < 8 or length > min(MAX_HEADER, total - 8):
-            raise ModelFileError(f"{name} is not a safetensors file: it claims a header of {length} bytes and has {total}.")
+            raise ModelFileError(f"{name} is not a safetensors file: it claims a header of {length} bytes and has "
+                                 f"{total}.")
         try:
             header = json.loads(stream.read(length).decode("utf-8"))
             entries = sorted(((key, entry) for key, entry in header.items() if key != "__metadata__"),

@@ -1,8 +1,8 @@
 """How the weights of a layer lie in files, and how they become the arrays of this package.
 
-A file stores for each layer of the model a list of arrays: those that are trained, then the others, and in a nested model
-the same over all its layers. Which arrays are trained depends on the `trainable` flags at the time of saving, so that the
-order is found anew for each file: by the names where they agree, else by the flags.
+A file stores for each layer of the model a list of arrays: those that are trained, then the others, and in a nested
+model the same over all its layers. Which arrays are trained depends on the `trainable` flags at the time of saving, so
+that the order is found anew for each file: by the names where they agree, else by the flags.
 
 Keras 1 packed gates in arrays of their own and kept kernels in the order of the Theano library; cuDNN layers keep gates
 transposed and two biases. The same changes apply to what an optimizer keeps for each array.
@@ -56,7 +56,7 @@ _WHOLE = frozenset({"SimpleRNN", "GRU", "LSTM", "CuDNNGRU", "CuDNNLSTM", "ConvLS
 
 def shape_of(variable: Any) -> tuple[int, ...]:
     """The shape of a weight."""
-    return tuple(int(size) for size in K.int_shape(variable) or ())
+    return tuple(size or 0 for size in K.int_shape(variable) or ())
 
 
 def kinds(layer: Any) -> set[str]:
@@ -272,8 +272,8 @@ def _conv_lstm(layer: Any, arrays: list[np.ndarray], shapes: list[tuple], origin
 def _cudnn(arrays: list[np.ndarray], shapes: list[tuple], gates: int) -> list[np.ndarray]:
     """Between plain recurrent layers and those of cuDNN, where the bias tells that they differ.
 
-    cuDNN keeps each gate's kernel by rows where plain layers keep it by columns, and has a bias for the input and one for
-    the state; an LSTM's two are summed, a GRU's are the two rows of a `reset_after` layer's bias.
+    cuDNN keeps each gate's kernel by rows where plain layers keep it by columns, and has a bias for the input and one
+    for the state; an LSTM's two are summed, a GRU's are the two rows of a `reset_after` layer's bias.
     """
     kernel, recurrent, bias = arrays
     width = gates * recurrent.shape[0] if recurrent.ndim == 2 else 0
@@ -286,10 +286,10 @@ def _cudnn(arrays: list[np.ndarray], shapes: list[tuple], gates: int) -> list[np
         return arrays
     if gates == 3 and plain == (width,):
         raise ModelFileError(
-            "A cuDNN GRU and a GRU with reset_after=False compute different things, so that the weights of one cannot be "
-            "used by the other. Make the layer with `GRU(..., reset_after=True)`."
+            "A cuDNN GRU and a GRU with reset_after=False compute different things, so that the weights of one cannot "
+            "be used by the other. Make the layer with `GRU(..., reset_after=True)`."
         )
-    order = "F" if from_cudnn else "C"
+    order: Any = "F" if from_cudnn else "C"
     pieces = np.split(kernel, gates, axis=1)
     kernel = np.concatenate([piece.T.reshape(piece.shape, order=order) for piece in pieces], axis=1)
     recurrent = np.concatenate([piece.T for piece in np.split(recurrent, gates, axis=1)], axis=1)

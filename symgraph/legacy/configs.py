@@ -1,7 +1,7 @@
 """Configurations of models that Keras 1, Keras 2 and tf.keras wrote, in the words of this package.
 
-The architecture in a file is data; here it becomes data that `layers.deserialize` reads. What the versions say otherwise
-stands in tables: classes that were renamed, options that only one of them has, and how Keras 1 wrote regularizers and
+The architecture in a file is data; here it becomes data that `layers.deserialize` reads. What the versions say
+otherwise stands in tables: classes that were renamed, options that only one of them has, and how Keras 1 wrote regularizers and
 constraints. Nothing is looked up by a name that a file chooses, and nothing is run.
 """
 

@@ -52,7 +52,7 @@ def _own(module: str, name: str) -> tuple | None:
             return (getattr(models, name),)
         if name == "Container":
             return (models.Model,)
-    if module.startswith(("keras.layers", "keras.engine.topology", "keras.utils", "keras.preprocessing.text")):
+    if module.startswith(("keras.layers", "keras.engine.topology", "keras.utils", "keras.preprocessing")):
         layers = _part("_layers")
         if name == "Layer":
             return (layers.Layer,)

@@ -9,6 +9,8 @@ import numpy as np
 from symgraph import backend as K
 from symgraph.keras1 import _signatures
 from symgraph.legacy.names import BASE_FILTER
+from symgraph.legacy.rules import ORDERINGS
+from symgraph.preprocessing import image
 from symgraph.preprocessing.text import Tokenizer as NewTokenizer
 
 __all__ = ["FUNCTIONS"]
@@ -190,6 +192,26 @@ class Tokenizer(NewTokenizer):
     __init__ = _signatures.constructor(_signatures.TABLE["keras.preprocessing.text"]["Tokenizer"].arguments or "",
                                        _tokenizer)
     nb_words = property(lambda self: self.num_words)
+
+
+def _picture_class(name: str) -> type:
+    native = getattr(image, name)
+
+    def start(self: Any, words: dict) -> None:
+        ordering = words.pop("dim_ordering")
+        words["data_format"] = None if ordering == "default" else ORDERINGS.get(ordering, ordering)
+        if "X" in words:
+            words["x"] = words.pop("X")
+        native.__init__(self, **words)
+
+    return type(name, (native,), {
+        "__init__": _signatures.constructor(_signatures.TABLE["keras.preprocessing.image"][name].arguments or "",
+                                            start),
+        "__doc__": native.__doc__, "__module__": __name__})
+
+
+ImageDataGenerator, NumpyArrayIterator, DirectoryIterator = map(_picture_class, (
+    "ImageDataGenerator", "NumpyArrayIterator", "DirectoryIterator"))
 
 
 FUNCTIONS = {name: value for name, value in list(globals().items())

@@ -182,6 +182,10 @@ RULES: dict[str, Rule] = {
     "ReduceLROnPlateau": Rule(rename={"epsilon": "min_delta"}),
     "to_categorical": Rule(rename={"nb_classes": "num_classes"}),
     "Tokenizer": Rule(rename={"nb_words": "num_words"}),
+    **dict.fromkeys(("NumpyArrayIterator", "DirectoryIterator"), _ORDERED),
+    **dict.fromkeys(("random_rotation", "random_shift", "random_shear", "random_zoom"), Rule(rename={
+        "row_index": "row_axis", "col_index": "col_axis", "channel_index": "channel_axis"})),
+    "random_channel_shift": Rule(rename={"intensity": "intensity_range", "channel_index": "channel_axis"}),
     "ImageDataGenerator": Rule(rename={"dim_ordering": "data_format"}, values=_BOX_VALUES),
     "array_to_img": Rule(rename={"dim_ordering": "data_format"}, values=_BOX_VALUES),
     "img_to_array": Rule(rename={"dim_ordering": "data_format"}, values=_BOX_VALUES),

@@ -1,1 +1,1 @@
-"""Preparing data: sequences and texts."""
+"""Preparing data: pictures, sequences and texts."""

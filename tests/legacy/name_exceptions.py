@@ -155,20 +155,16 @@ NOT_OFFERED: dict[str, dict[str, dict[str, str]]] = {
             "keras.preprocessing": "backend utils keras_preprocessing",
         },
     },
-    "reading and changing pictures is not there yet": {
+    "pictures listed in data frames, and small helpers, are not there yet": {
         "2.3.1": {
-            "keras.preprocessing.image": "all",
-            "keras_preprocessing.image": "all",
-            "keras_preprocessing.image.affine_transformations": "all",
+            "keras.preprocessing.image": "DataFrameIterator",
+            "keras_preprocessing.image": "DataFrameIterator validate_filename",
             "keras_preprocessing.image.dataframe_iterator": "all",
-            "keras_preprocessing.image.directory_iterator": "all",
-            "keras_preprocessing.image.image_data_generator": "all",
-            "keras_preprocessing.image.iterator": "all",
-            "keras_preprocessing.image.numpy_array_iterator": "all",
-            "keras_preprocessing.image.utils": "all",
+            "keras_preprocessing.image.iterator": "IteratorType BatchFromFilesMixin",
+            "keras_preprocessing.image.utils": "validate_filename",
         },
         "1.1.2": {
-            "keras.preprocessing.image": "all",
+            "keras.preprocessing.image": "random_barrel_transform apply_transform",
         },
     },
     "not there yet, see the module that it comes from": {
@@ -285,9 +281,25 @@ OTHER_SIGNATURES: dict[str, dict[str, dict[str, str]]] = {
             "keras.legacy.layers": "Highway",
         },
     },
+    "None stands for the configured layout; the number of samples is `n` in both generations": {
+        "2.3.1": {
+            "keras.preprocessing.image": "ImageDataGenerator",
+        },
+        "1.1.2": {
+            "keras.preprocessing.image": "Iterator",
+        },
+    },
     "the name of an operation is not needed": {
         "2.3.1": {
             "keras.utils.losses_utils": "compute_weighted_loss",
+        },
+    },
+    "None stands for the configured layout and floatx": {
+        "2.3.1": {
+            "keras_preprocessing.image.directory_iterator": "DirectoryIterator",
+            "keras_preprocessing.image.image_data_generator": "ImageDataGenerator",
+            "keras_preprocessing.image.numpy_array_iterator": "NumpyArrayIterator",
+            "keras_preprocessing.image.utils": "save_img array_to_img img_to_array",
         },
     },
     "no list as a default value": {

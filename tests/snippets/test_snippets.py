@@ -20,9 +20,6 @@ DIALECTS = json.loads((HERE / "dialects.json").read_text())
 MISSING: dict[str, str] = {
     "36_applications_import.py": "keras.applications",
     "58_resnet50_predict.py": "keras.applications",
-    "49_image_generator_flow.py": "keras.preprocessing.image",
-    "50_flow_from_directory.py": "keras.preprocessing.image",
-    "73_augmentation_preview.py": "keras.preprocessing.image",
 }
 RUNS = [(name, dialect) for name, dialects in DIALECTS.items() for dialect in dialects]
 

@@ -164,7 +164,7 @@ def predict(model: Any, function: Callable, source: Any, *, verbose: int = 0, ca
     hooks.set_model(model._callback_model())
     hooks.set_params(params or {})
     begin, end = hooks.batch_hooks("predict")
-    samples = source.samples
+    samples = source.samples if source.steps is None else None  # so many steps may be fewer samples, or more
     whole: list[np.ndarray] | None = None
     parts: list[list[np.ndarray]] = []
     done = 0
@@ -234,7 +234,7 @@ class _progress:  # noqa: N801
             return None
         from symgraph.utils.progress import Progbar
 
-        samples = self.source.samples
+        samples = self.source.samples if self.source.steps is None else None
         self.bar = Progbar(samples if samples is not None else self.source.batches)
         seen = 0
 

@@ -462,6 +462,14 @@ def test_nested_lists_are_data():
     np.testing.assert_allclose(model.predict(X[:3].tolist())[:1], want, rtol=1e-5)
 
 
+def test_predictions_of_some_steps():
+    model = linear()
+    want = model.predict(X)
+    np.testing.assert_allclose(model.predict(X, batch_size=6, steps=2), want[:12], rtol=1e-6)
+    np.testing.assert_allclose(model.predict(X, batch_size=20, steps=2), np.concatenate([want, want]), rtol=1e-6)
+    np.testing.assert_allclose(model.predict(X, batch_size=12, steps=3), np.concatenate([want, want[:12]]), rtol=1e-6)
+
+
 def test_no_samples():
     model = linear()
     model.compile("sgd", "mse")

@@ -121,15 +121,15 @@ class StoredArray:
     def _read_chunks(self, values: np.ndarray) -> None:
         rank, chunk = len(self.shape), self._layout.chunk
         raw = math.prod(chunk) * self.dtype.itemsize
-        seen = 0
-        for key, address in form.tree_entries(self._source, self._layout.address, 1, 8 + 8 * (rank + 1)):
+        most = math.prod(-(-length // step) for length, step in zip(self.shape, chunk))
+        entries = form.tree_entries(self._source, self._layout.address, 1, 8 + 8 * (rank + 1))
+        for seen, (key, address) in enumerate(entries):
             stored, skipped = int.from_bytes(key[:4], "little"), int.from_bytes(key[4:8], "little")
             corner = [int.from_bytes(key[8 + 8 * axis:16 + 8 * axis], "little") for axis in range(rank)]
             inside = all(start < length for start, length in zip(corner, self.shape))
             if not inside or any(start % step for start, step in zip(corner, chunk)):
                 raise FormatError("a chunk of it lies outside its shape")
-            seen += 1
-            if seen > math.prod(-(-length // step) for length, step in zip(self.shape, chunk)):
+            if seen >= most:
                 raise FormatError("it has more chunks than its shape")
             data = self._unfiltered(self._source.read(address, stored), skipped, raw)
             piece = np.frombuffer(data, self.dtype).reshape(chunk)
@@ -189,8 +189,8 @@ class StoredGroup:
                     return None
                 kind, address = current._links[part]
                 if kind != "hard":
-                    raise FormatError(f"{self._full(path)!r} is {'an' if kind[0] in 'eu' else 'a'} {kind} link. Refused: a "
-                                      "model file holds its own groups and arrays only")
+                    raise FormatError(f"{self._full(path)!r} is {'an' if kind[0] in 'eu' else 'a'} {kind} link. "
+                                      "Refused: a model file holds its own groups and arrays only")
                 header = form.header_at(self._source, address)
             current = StoredGroup(self._source, header, self._full(part))
         return header
@@ -241,7 +241,8 @@ class StoredGroup:
             if element.kind == "text":
                 return [piece.rstrip(b"\0").decode("utf-8") for piece in pieces]
             known: dict[int, dict[int, tuple[int, int]]] = {}
-            if sum(int.from_bytes(piece[:4], "little") for piece in pieces) > min(MAX_TEXT, 4 * self._source.size + 1024):
+            claimed = sum(int.from_bytes(piece[:4], "little") for piece in pieces)
+            if claimed > min(MAX_TEXT, 4 * self._source.size + 1024):
                 raise FormatError("it claims longer texts than the file can hold")
             return [form.heap_object(self._source, piece, known).decode("utf-8") for piece in pieces]
 

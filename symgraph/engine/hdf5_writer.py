@@ -11,10 +11,12 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import h5py
 import numpy as np
+
+if TYPE_CHECKING:
+    import h5py
 
 __all__ = ["atomic_file", "hdf5_target", "write_arrays", "write_names", "write_text"]
 
@@ -129,7 +131,7 @@ def hdf5_target(target: Any) -> Iterator[h5py.Group]:
     # Raises
         OSError: the file cannot be written; an old file of that name is then as it was.
     """
-    if isinstance(target, h5py.Group):
+    if hasattr(target, "create_group"):  # of h5py
         yield target
     elif isinstance(target, (str, os.PathLike)):
         with atomic_file(target) as stream, _written(stream) as file:
@@ -145,6 +147,8 @@ def hdf5_target(target: Any) -> Iterator[h5py.Group]:
 
 @contextmanager
 def _written(stream: Any) -> Iterator[h5py.File]:
+    import h5py  # here: it takes longer to import than most models to save
+
     careful = _Careful(stream)
     with h5py.File(careful, "w") as file:
         yield file

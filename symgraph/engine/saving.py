@@ -240,7 +240,8 @@ def _modern(config: dict, version: str | None, origin: Origin, backend: str | No
                              ) from error
 
 
-def _stored_layers(root: StoredGroup, version: str | None) -> tuple[Origin, list[tuple[str, list[str], list[StoredArray]]]]:
+def _stored_layers(root: StoredGroup, version: str | None
+                   ) -> tuple[Origin, list[tuple[str, list[str], list[StoredArray]]]]:
     """Who wrote the weights, and for each layer its name, the names of its arrays and the arrays (not yet read)."""
     groups = []
     layer_names = root.names("layer_names")
@@ -273,8 +274,8 @@ def load_weights(model: Any, filepath: Any, by_name: bool = False, skip_mismatch
 
     # Arguments
         model: the model; it must be built.
-        filepath: a path (of HDF5, or of safetensors where it ends so), an open binary file, bytes, or an open `h5py.File`
-            or `h5py.Group`. A file of a whole model will do.
+        filepath: a path (of HDF5, or of safetensors where it ends so), an open binary file, bytes, or an open
+            `h5py.File` or `h5py.Group`. A file of a whole model will do.
         by_name: whether layers are found by their names (others keep their weights) or by their order.
         skip_mismatch: with `by_name`: layers whose weights do not fit are left out, with a warning.
         reshape: whether arrays of another shape and the same number of elements are reshaped.
@@ -402,8 +403,9 @@ def _load_safetensors(model: Any, filepath: Any, by_name: bool, skip_mismatch: b
         missing = [name for name in wanted if name not in tensors]
         extra = [name for name in tensors if name not in wanted]
         if (missing or extra) and not by_name:
-            raise ModelFileError(f"The file and the model {model.name!r} do not hold the same weights. Only in the model: "
-                                 f"{missing[:10]}; only in the file: {extra[:10]}. `by_name=True` loads the common ones.")
+            raise ModelFileError(f"The file and the model {model.name!r} do not hold the same weights. Only in the "
+                                 f"model: {missing[:10]}; only in the file: {extra[:10]}. `by_name=True` loads the "
+                                 "common ones.")
         pairs = []
         for name, variable in wanted.items():
             if name not in tensors:

@@ -1,8 +1,8 @@
 """Configurations of models that Keras 1, Keras 2 and tf.keras wrote, in the words of this package.
 
 The architecture in a file is data; here it becomes data that `layers.deserialize` reads. What the versions say
-otherwise stands in tables: classes that were renamed, options that only one of them has, and how Keras 1 wrote regularizers and
-constraints. Nothing is looked up by a name that a file chooses, and nothing is run.
+otherwise stands in tables: classes that were renamed, options that only one of them has, and how Keras 1 wrote
+regularizers and constraints. Nothing is looked up by a name that a file chooses, and nothing is run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _NEUTRAL: dict[str, Any] = {
     "time_major": False, "ragged": False, "optional": ..., "keepdims": False, "groups": 1, "seed": ...,
     "noise_shape": None, "synchronized": False, "renorm": False, "fused": ..., "virtual_batch_size": None,
     "adjustment": None, "autocast": ..., "zero_output_for_mask": False, "activity_regularizer": None,
-    "ignore_class": None, "fn": ..., "input_length": ..., "sparse": False, "batch_input_shape": ..., "implementation": ...,
+    "ignore_class": None, "fn": ..., "input_length": ..., "sparse": False, "batch_input_shape": ...,
+    "implementation": ...,
     "weight_decay": None, "clipnorm": None, "clipvalue": None, "global_clipnorm": None, "use_ema": False,
     "ema_momentum": ..., "ema_overwrite_frequency": None, "jit_compile": ..., "is_legacy_optimizer": ...,
     "loss_scale_factor": None, "gradient_accumulation_steps": None, "multi_label": False, "num_labels": None,
@@ -92,7 +93,8 @@ def _is_keras1(config: Mapping, version: str | None) -> bool:
     return _has_words_of_keras1(config)
 
 
-_KERAS1_WORDS = frozenset({"output_dim", "nb_filter", "border_mode", "init", "inner_init", "dim_ordering", "input_dtype",
+_KERAS1_WORDS = frozenset({"output_dim", "nb_filter", "border_mode", "init", "inner_init", "dim_ordering",
+                           "input_dtype",
                            "pool_length", "mode_type"})
 
 
@@ -100,7 +102,8 @@ def _has_words_of_keras1(value: Any) -> bool:
     """Whether a configuration without a version is one of Keras 1 (an Embedding has `output_dim` in both)."""
     if isinstance(value, Mapping):
         config = value.get("config")
-        if isinstance(config, Mapping) and value.get("class_name") != "Embedding" and not _KERAS1_WORDS.isdisjoint(config):
+        if (isinstance(config, Mapping) and value.get("class_name") != "Embedding"
+                and not _KERAS1_WORDS.isdisjoint(config)):
             return True
         return any(_has_words_of_keras1(item) for item in value.values())
     if isinstance(value, (list, tuple)):
@@ -199,8 +202,8 @@ def _optimizer(entry: Any) -> Any:
               and not (key in _NEUTRAL and (_NEUTRAL[key] is ... or value == _NEUTRAL[key]))}
     rate = config.get("learning_rate")
     if isinstance(rate, Mapping):
-        raise ValueError(f"The model was compiled with a learning-rate schedule, {rate.get('class_name')!r}. Load it with "
-                         "compile=False and compile it yourself.")
+        raise ValueError(f"The model was compiled with a learning-rate schedule, {rate.get('class_name')!r}. Load it "
+                         "with compile=False and compile it yourself.")
     return {"class_name": entry["class_name"], "config": config}
 
 
@@ -235,7 +238,8 @@ def _metric(entry: Any, output_name: str) -> Any:
     if class_name not in _FUNCTION_METRICS:
         from symgraph import metrics
 
-        known = getattr(metrics, class_name, None) if class_name in metrics._CONFUSION else metrics._OBJECTS.get(class_name)
+        confusion = class_name in metrics._CONFUSION
+        known = getattr(metrics, class_name) if confusion else metrics._OBJECTS.get(class_name)
         if isinstance(known, type):
             config = _accepted_by(known, config)
     return {"class_name": class_name, "config": config}

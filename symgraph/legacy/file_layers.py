@@ -13,8 +13,8 @@ from symgraph import backend as K
 from symgraph import layers
 from symgraph.legacy.layers import SReLU
 
-__all__ = ["BatchNormalizationFused", "BatchNormalizationKeras1", "CLASSES", "Conv1DTheano", "Conv2DTheano", "Conv3DTheano",
-           "SReLUTheano"]
+__all__ = ["BatchNormalizationFused", "BatchNormalizationKeras1", "CLASSES", "Conv1DTheano", "Conv2DTheano",
+           "Conv3DTheano", "SReLUTheano"]
 
 
 class BatchNormalizationKeras1(layers.BatchNormalization):
@@ -147,7 +147,7 @@ class Conv3DTheano(_CentredPadding, layers.Conv3D):
 
 
 class SReLUTheano(SReLU):
-    """SReLU as it was on Theano: nothing below the right threshold rises above it, also where a left slope is negative."""
+    """SReLU as it was on Theano: nothing below the right threshold rises above it, whatever its left slope."""
 
     def call(self, inputs):
         right = self.t_left + K.abs(self.t_right)

@@ -1,7 +1,7 @@
 """Configurations that Keras 1 wrote, in the words of Keras 2.
 
-What differs in words stands in tables; what differs in meaning - moving variances, where Theano put the padding - becomes
-a layer of `file_layers`, which computes what the file's writer computed.
+What differs in words stands in tables; what differs in meaning - moving variances, where Theano put the padding -
+becomes a layer of `file_layers`, which computes what the file's writer computed.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class _Reader:
     def model(self, entry: Mapping) -> dict:
         class_name, config = entry["class_name"], entry["config"]
         if class_name == "Graph":
-            raise ValueError("The file holds a `Graph` model of a Keras before 1.0, which has no successor. Build the model "
-                             "with the functional API and load the weights with `load_weights`.")
+            raise ValueError("The file holds a `Graph` model of a Keras before 1.0, which has no successor. Build the "
+                             "model with the functional API and load the weights with `load_weights`.")
         if class_name in self.own or class_name not in {"Sequential", "Model", "Container"}:
             return self.layer(entry)
         if class_name == "Sequential":
@@ -63,7 +63,8 @@ class _Reader:
             name = config.get("name") if isinstance(config, Mapping) else None
             if layers and layers[0]["class_name"] == "Merge":
                 return self._merged(layers, name)
-            return {"class_name": "Sequential", "config": {"name": name, "layers": [self.model(item) for item in layers]}}
+            return {"class_name": "Sequential",
+                    "config": {"name": name, "layers": [self.model(item) for item in layers]}}
         layers = []
         for item in config["layers"]:
             made = self.model({"class_name": item["class_name"], "config": item["config"]})
@@ -124,14 +125,15 @@ class _Reader:
             return {"class_name": class_name, "config": {**config, "dtype": dtype}}
         if class_name == "TimeDistributedDense":
             return self._time_distributed_dense(config)
-        if dtype is not None and class_name not in {"Embedding", "TimeDistributed", "Bidirectional"} and "int" not in dtype:
+        computes = class_name not in {"Embedding", "TimeDistributed", "Bidirectional"}
+        if dtype is not None and computes and "int" not in dtype:
             config["dtype"] = dtype
         if class_name == "Embedding":
             config.pop("activity_regularizer", None)
             dropped = config.pop("dropout", 0.0)
             if dropped:
-                raise ValueError(f"The Embedding {config.get('name')!r} was saved with dropout={dropped} of whole words, which "
-                                 "Keras 2 does not have. Load the file with `symgraph.keras1.models.load_model`.")
+                raise ValueError(f"The Embedding {config.get('name')!r} was saved with dropout={dropped} of whole words, "
+                                 "which Keras 2 does not have. Load it with `symgraph.keras1.models.load_model`.")
         else:
             for key in _ABOUT_INPUT:
                 config.pop(key, None)

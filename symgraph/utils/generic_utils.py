@@ -192,8 +192,8 @@ def func_load(code: Any, defaults: tuple | None = None, closure: tuple | None = 
     if not (allow_code or _CODE_POLICY.get() == "run"):
         raise ValueError(
             "The configuration holds the byte code of a Python function (a Lambda layer). Running code from a file "
-            "is refused. If you trust where it comes from, load it with `allow_unsafe=True`; better, write the function "
-            "as a class of your own (a Layer) and pass it in `custom_objects`."
+            "is refused. If you trust where it comes from, load it with `allow_unsafe=True`; better, write the "
+            "function as a class of your own (a Layer) and pass it in `custom_objects`."
         )
     raw = marshal.loads(base64.b64decode(code.encode("ascii")))
     cells = tuple(types.CellType(value) for value in closure) if closure is not None else None

@@ -69,10 +69,12 @@ def test_training_goes_on(tmp_path, optimizer):
 def functional():
     text, numbers = Input((5,), dtype="int32", name="text"), Input((3,), name="numbers")
     read = Bidirectional(LSTM(3))(Embedding(7, 4, mask_zero=True)(text))
-    inner = Sequential([Dense(6, activation="tanh", input_shape=(3,)), BatchNormalization(name="inner_bn")], name="inner")
+    inner = Sequential([Dense(6, activation="tanh", input_shape=(3,)), BatchNormalization(name="inner_bn")],
+                       name="inner")
     shared = Dense(6, name="shared")
     joined = add([shared(inner(numbers)), shared(read)])
-    model = Model([text, numbers], [Dense(1, name="value")(joined), Dense(2, activation="softmax", name="kind")(joined)])
+    model = Model([text, numbers], [Dense(1, name="value")(joined),
+                                    Dense(2, activation="softmax", name="kind")(joined)])
     model.compile("sgd", {"value": losses.Huber(0.5), "kind": "categorical_crossentropy"},
                   metrics={"kind": ["accuracy"]}, loss_weights={"value": 0.3, "kind": 2.0})
     return model
@@ -120,7 +122,8 @@ def test_the_layout_is_that_of_keras(tmp_path):
         names = [name.decode() for name in weights.attrs["layer_names"]]
         assert names == [layer.name for layer in model.layers]
         stored = weights[names[0]]
-        assert [name.decode() for name in stored.attrs["weight_names"]] == [f"{names[0]}/kernel:0", f"{names[0]}/bias:0"]
+        found = [name.decode() for name in stored.attrs["weight_names"]]
+        assert found == [f"{names[0]}/kernel:0", f"{names[0]}/bias:0"]
         np.testing.assert_array_equal(stored[f"{names[0]}/kernel:0"][()], model.layers[0].get_weights()[0])
         state = file["optimizer_weights"]
         values = [state[name.decode()][()] for name in state.attrs["weight_names"]]

@@ -63,7 +63,8 @@ def test_old_keras(kind, entry):
         compiled = entry["compile"]
         model = model_from_json(str(arrays["model_json"].reshape(-1)[0]))
         model.load_weights(path)
-        model.compile(getattr(optimizers, compiled["optimizer"])(**(compiled["optimizer_args"] or {})), compiled["loss"])
+        optimizer = getattr(optimizers, compiled["optimizer"])(**(compiled["optimizer_args"] or {}))
+        model.compile(optimizer, compiled["loss"])
     if not entry["conv_kernel_flip"]:
         agree(model.get_weights(), numbered(arrays, "s"), 1e-6)
     predictions = many(model.predict(one(numbered(arrays, "in")), batch_size=entry["batch_size"]))

@@ -167,7 +167,8 @@ def test_a_deep_configuration_is_refused(tmp_path):
 
 
 # ---------------------------------------------------------------------------------------------- damage
-@pytest.mark.parametrize("data, word", [(b"", "empty"), (b"PK\x03\x04" + b"0" * 600, "zip"), (b"hello" * 300, "not an HDF5"),
+@pytest.mark.parametrize("data, word", [(b"", "empty"), (b"PK\x03\x04" + b"0" * 600, "zip"),
+                                        (b"hello" * 300, "not an HDF5"),
                                         (b"\x89HDF\r\n\x1a\n", "damaged")], ids=["empty", "zip", "text", "signature"])
 def test_other_files(tmp_path, data, word):
     path = tmp_path / "other.h5"
@@ -274,7 +275,8 @@ def raw_safetensors(header, data=b""):
 
 
 @pytest.mark.parametrize("entry", [
-    {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 4]}, {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]},
+    {"dtype": "F32", "shape": [1 << 40], "data_offsets": [0, 4]},
+    {"dtype": "F32", "shape": [1], "data_offsets": [4, 8]},
     {"dtype": "F32", "shape": [-1], "data_offsets": [0, 4]}, {"dtype": "X9", "shape": [1], "data_offsets": [0, 4]},
     {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]},
 ], ids=["huge", "gap", "negative", "type", "beyond the end"])

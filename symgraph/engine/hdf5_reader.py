@@ -228,7 +228,7 @@ class StoredGroup:
         """The values of an attribute, numbers or texts; None where there is none."""
         with _reporting(f"Attribute {name!r} of {self.name or 'the file'!r}"):
             if self._attributes is None:
-                self._attributes = {found: rest for found, *rest in form.attributes_of(self._source, self._header)}
+                self._attributes = {entry[0]: entry[1:] for entry in form.attributes_of(self._source, self._header)}
             if name not in self._attributes:
                 return None
             element, shape, data = self._attributes[name]

@@ -132,8 +132,8 @@ class _Reader:
             config.pop("activity_regularizer", None)
             dropped = config.pop("dropout", 0.0)
             if dropped:
-                raise ValueError(f"The Embedding {config.get('name')!r} was saved with dropout={dropped} of whole words, "
-                                 "which Keras 2 does not have. Load it with `symgraph.keras1.models.load_model`.")
+                raise ValueError(f"The Embedding {config.get('name')!r} was saved with dropout={dropped} of whole "
+                                 "words, which Keras 2 lacks. Load it with `symgraph.keras1.models.load_model`.")
         else:
             for key in _ABOUT_INPUT:
                 config.pop(key, None)

@@ -353,6 +353,24 @@ class Layer(NodeAccess):
         """Make the weights for an input of this shape (batch included)."""
         self.built = True
 
+    def set_input(self, tensor: Any) -> None:
+        """Give a layer its input before it becomes the first of a `Sequential` (a method of Keras 1).
+
+        # Arguments
+            tensor: what the layer reads: a Keras tensor, a placeholder, a variable or any other tensor.
+
+        # Raises
+            RuntimeError: the layer is in use already.
+        """
+        from symgraph.engine.input_layer import Input
+
+        if self._inbound_nodes:
+            raise RuntimeError(f"set_input: the layer {self.name!r} has an input already; call `set_input` on a new "
+                               "layer, before it is added to a model.")
+        source = tensor if getattr(tensor, "_keras_history", None) is not None else Input(tensor=tensor)
+        self(source)
+        self.__dict__["_given_input"] = source
+
     def call(self, inputs: Any, **kwargs: Any) -> Any:
         """The output tensor(s) for the input tensor(s)."""
         return inputs

@@ -75,6 +75,10 @@ class Sequential(Model):
         if isinstance(layer, InputLayer) or getattr(layer, "merged", None):
             self._set_layers([layer], layer._inbound_nodes[0].output_tensors[0])
             return
+        given = layer.__dict__.get("_given_input")
+        if given is not None:
+            self._set_layers([given._keras_history[0], layer], layer._inbound_nodes[0].output_tensors[0])
+            return
         first: Any = layer
         while getattr(first, "layers", None) and isinstance(first, Model):
             first = first.layers[0]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from symgraph import backend as K
 from symgraph.engine import Input, InputLayer, Sequential
 from symgraph.layers import Activation, Dense
 
@@ -111,3 +112,21 @@ def test_nested_sequential():
     again = Sequential.from_config(model.get_config())
     again.set_weights(model.get_weights())
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+@pytest.mark.parametrize("kind", ["placeholder", "variable", "input"])
+def test_set_input_of_the_first_layer(kind):
+    data = np.arange(12, dtype="float32").reshape(3, 4)
+    tensor = {"placeholder": lambda: K.placeholder((None, 4)), "variable": lambda: K.variable(data),
+              "input": lambda: Input((4,))}[kind]()
+    first = Dense(3, activation="tanh")
+    first.set_input(tensor)
+    model = Sequential([first, Dense(2)])
+    hidden = np.tanh(data @ first.get_weights()[0] + first.get_weights()[1])
+    want = hidden @ model.layers[1].get_weights()[0] + model.layers[1].get_weights()[1]
+    got = model.predict(None, steps=1) if kind == "variable" else model.predict(data)
+    np.testing.assert_allclose(got, want, rtol=1e-5)
+    run = K.function([] if kind == "variable" else [tensor], [model.output])
+    np.testing.assert_allclose(run([] if kind == "variable" else [data])[0], want, rtol=1e-5)
+    with pytest.raises(RuntimeError, match="has an input already"):
+        first.set_input(tensor)

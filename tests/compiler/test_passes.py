@@ -52,7 +52,7 @@ def program_of(outputs, updates=(), inputs=()):
 
 def test_simplify_drops_what_does_nothing(x):
     assert simplified(x * 1.0 + 0.0) is x
-    assert simplified(-(-x)) is x
+    assert simplified(e.neg(e.neg(x))) is x
     assert simplified(x / 1.0 - 0.0) is x
     assert simplified(e.stop_gradient(x)) is x
     assert simplified(e.cast(e.cast(x, "float64"), "float32")) is x
@@ -100,7 +100,7 @@ def test_stabilise_recognises_unstable_formulas(x):
 
 
 def test_decompose_uses_simpler_operations_where_the_executor_lacks_one(x):
-    known = {name: None for name in ("exp", "sub", "div", "where", "is_finite")}
+    known = dict.fromkeys(("exp", "sub", "div", "where", "is_finite"))
     without = Lowerings("poor", known, {"max": None, "sum": None})
     result = decompose(Graph((), (nn.softmax(x),)), without).outputs[0]
     assert "softmax" not in names(result) and {"exp", "max", "sum"} <= set(names(result))

@@ -42,7 +42,7 @@ class InputLayer(Layer):
         self.trainable = False
         self.built = True
         self.sparse = sparse
-        self.is_placeholder = input_tensor is None
+        self.is_placeholder = input_tensor is None or K.is_placeholder(input_tensor)
         self.batch_input_shape = tuple(batch_input_shape)
         if input_tensor is None:
             input_tensor = K.placeholder(shape=self.batch_input_shape, dtype=self.dtype, sparse=sparse, name=name)

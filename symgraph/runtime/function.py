@@ -18,7 +18,6 @@ from symgraph.graph.tensor import Tensor, Variable
 from symgraph.graph.traverse import topological_order
 from symgraph.graph.type import Atom, Dim, DimLike, Relation, evaluate, numpy_dtype
 from symgraph.ops.leaf import placeholder
-from symgraph.runtime import state
 from symgraph.runtime.executor import Bound, Executor, Runner, current
 from symgraph.runtime.executor import evaluate as evaluate_node
 
@@ -60,7 +59,7 @@ class Function:
         outputs: the tensors to return; inputs, constants and variables are allowed.
         updates: (variable, new value) pairs, applied at each call after everything has been read.
         name: for messages.
-        phase: the learning-phase tensor, if it is not among the inputs, and its value: `(tensor, 0 or 1)`.
+        phases: learning-phase tensors with the value they have, 0 or 1, where they are not among the inputs.
         executor: runs it; by default the one that is current when the function is first called.
 
     Raises:
@@ -303,5 +302,3 @@ def _fitted(target: Variable, value: Any, name: str) -> Node:
         )
     return node
 
-
-__all__ = ["Function", "InputError", "UpdateError", "Variant", "state"]

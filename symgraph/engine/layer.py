@@ -12,13 +12,10 @@ from typing import Any
 import numpy as np
 
 from symgraph import backend as K
-from symgraph import initializers
-from symgraph.engine.allowance import weights_allowed
 from symgraph.engine.connectivity import NodeAccess, connect
 from symgraph.engine.input_spec import InputSpec
-from symgraph.graph.tensor import Variable
+from symgraph.engine.layer_weights import WeightOwner, contains, weights_without_values
 from symgraph.legacy.accept import accept_methods
-from symgraph.ops import leaf
 from symgraph.ops.op import user_location
 from symgraph.utils.generic_utils import has_arg, is_all_none, parameter_names, to_list, to_snake_case, unpack_singleton
 
@@ -34,7 +31,7 @@ _UNTRACKED = frozenset({"_trainable_weights", "_non_trainable_weights", "_layers
                         "_compile_weighted_metrics", "loss"})
 
 
-class Layer(NodeAccess):
+class Layer(WeightOwner, NodeAccess):
     """Base of all layers.
 
     # Arguments
@@ -123,7 +120,7 @@ class Layer(NodeAccess):
                 self._layers.append(value)
         elif K.is_variable(value):
             weights = self._trainable_weights if getattr(value, "trainable", True) else self._non_trainable_weights
-            if not _contains(self._trainable_weights + self._non_trainable_weights, value):
+            if not contains(self._trainable_weights + self._non_trainable_weights, value):
                 weights.append(value)
 
     @property
@@ -143,133 +140,6 @@ class Layer(NodeAccess):
     @uses_learning_phase.setter
     def uses_learning_phase(self, value: bool) -> None:
         self.__dict__["_uses_learning_phase"] = value
-
-    # ------------------------------------------------------------------------------------------ weights
-    def add_weight(self, name: Any = None, shape: Any = None, dtype: str | None = None, initializer: Any = None,
-                   regularizer: Any = None, trainable: bool = True, constraint: Any = None) -> Any:
-        """Make a weight of this layer.
-
-        # Arguments
-            name: name of the weight; its full name is `layer/name`.
-            shape: shape, without None.
-            dtype: dtype; default: the layer's.
-            initializer: name, configuration or callable; default 'glorot_uniform' for floats.
-            regularizer: callable that gives a penalty for the weight.
-            trainable: whether training changes it.
-            constraint: callable that is applied after each update.
-
-        # Returns
-            The variable.
-        """
-        if isinstance(name, (tuple, list)):  # the old order: add_weight(shape, initializer)
-            name, shape, initializer = None, name, shape if shape is not None else initializer
-        shape = () if shape is None else tuple(shape)
-        if any(size is None for size in shape):
-            raise ValueError(
-                f"Layer {self.name!r}: the weight {name!r} cannot have the shape {shape}; every size must be known. "
-                "Give the input shape in full."
-            )
-        dtype = dtype or self.dtype or K.floatx()
-        number = len(self._trainable_weights) + len(self._non_trainable_weights) + 1
-        full_name = f"{self.name}/{name or f'weight_{number}'}:0"
-        if _PROBING:
-            weight = Variable(leaf.variable(shape, dtype), full_name)  # a variable without a value
-        elif (allowance := weights_allowed()) is not None:
-            allowance.take(self, full_name, shape)
-            weight = K.variable(np.zeros(shape), dtype=dtype, name=full_name, constraint=constraint)
-        else:
-            initializer = initializers.get(initializer if initializer is not None else "glorot_uniform")
-            value = initializer(shape, dtype=dtype) if has_arg(initializer, "dtype", True) else initializer(shape)
-            if K.is_variable(value):
-                weight = value
-            else:
-                if K.is_tensor(value):
-                    value = K.eval(value)
-                weight = K.variable(value, dtype=dtype, name=full_name, constraint=constraint)
-        if regularizer is not None and not _PROBING:
-            self.add_loss(regularizer(weight))
-        weight.name = full_name  # whatever scope it was made in
-        weight.trainable = trainable
-        weight.constraint = constraint
-        (self._trainable_weights if trainable else self._non_trainable_weights).append(weight)
-        return weight
-
-    def _declared(self, trainable: bool) -> list:
-        """Own and inner weights that were declared (non-)trainable, whatever `trainable` says now."""
-        found = list(self._trainable_weights if trainable else self._non_trainable_weights)
-        for layer in self._layers:
-            found += layer._declared(trainable)
-        return _unique(found)
-
-    @property
-    def trainable_weights(self) -> list:
-        """The weights that training changes."""
-        if not self.trainable:
-            return []
-        found = list(self._trainable_weights)
-        for layer in self._layers:
-            found += layer.trainable_weights
-        return _unique(found)
-
-    @trainable_weights.setter
-    def trainable_weights(self, weights: list) -> None:
-        object.__setattr__(self, "_trainable_weights", list(weights))
-        rest = [w for w in self._non_trainable_weights if not _contains(weights, w)]
-        object.__setattr__(self, "_non_trainable_weights", rest)
-
-    @property
-    def non_trainable_weights(self) -> list:
-        """The weights that training leaves alone (moving averages, frozen weights)."""
-        trained = self.trainable_weights
-        return [weight for weight in self._declared(True) + self._declared(False) if not _contains(trained, weight)]
-
-    @non_trainable_weights.setter
-    def non_trainable_weights(self, weights: list) -> None:
-        object.__setattr__(self, "_non_trainable_weights", list(weights))
-        rest = [w for w in self._trainable_weights if not _contains(weights, w)]
-        object.__setattr__(self, "_trainable_weights", rest)
-
-    @property
-    def weights(self) -> list:
-        """All weights: those declared trainable, then the others. The order does not depend on `trainable`."""
-        return _unique(self._declared(True) + self._declared(False) + self.trainable_weights)
-
-    def get_weights(self) -> list[np.ndarray]:
-        """The values of the weights, as arrays."""
-        return K.batch_get_value(self.weights)
-
-    def set_weights(self, weights: list) -> None:
-        """Set the values of the weights.
-
-        # Raises
-            ValueError: the wrong number of arrays, or an array of another shape than its weight.
-        """
-        variables = self.weights
-        if len(variables) != len(weights):
-            raise ValueError(
-                f"You called `set_weights(weights)` on layer {self.name!r} with a list of {len(weights)} arrays, but "
-                f"the layer expects {len(variables)} weights: {_listing(variables)}. "
-                f"Provided shapes: {[np.shape(value) for value in weights][:8]}."
-            )
-        for variable, value in zip(variables, weights):
-            if K.int_shape(variable) != np.shape(value):
-                raise ValueError(
-                    f"Layer {self.name!r}: the weight {variable.name!r} has shape {K.int_shape(variable)}, "
-                    f"the array given for it has shape {np.shape(value)}."
-                )
-        K.batch_set_value(list(zip(variables, weights)))
-
-    def count_params(self) -> int:
-        """The number of numbers in the weights."""
-        if not self.built:
-            if type(self).__name__ == "Sequential":
-                self.build()
-            else:
-                raise RuntimeError(
-                    f"You tried to call `count_params` on {self.name}, but the layer isn't built. "
-                    f"You can build it manually via: `{self.name}.build(batch_input_shape)`."
-                )
-        return sum(int(np.prod(K.int_shape(weight), dtype="int64")) for weight in self.weights)
 
     # ------------------------------------------------------------------------------------------ losses, updates
     def _conditional_on(self, inputs: Any) -> dict:
@@ -398,15 +268,13 @@ class Layer(NodeAccess):
         shapes = input_shape if isinstance(input_shape, list) else [input_shape]
         probe = self if self.built else _probe_copy(self)
         saved = (list(self._losses), list(self._updates), dict(self._conditional), list(self._metrics))
-        global _PROBING
-        before, _PROBING = _PROBING, True
         try:
-            tensors = [K.placeholder(shape=shape, dtype=self._input_dtype()) for shape in shapes]
-            if not probe.built:
-                probe.build(input_shape)
-            outputs = probe.call(tensors if isinstance(input_shape, list) else tensors[0])
+            with weights_without_values():
+                tensors = [K.placeholder(shape=shape, dtype=self._input_dtype()) for shape in shapes]
+                if not probe.built:
+                    probe.build(input_shape)
+                outputs = probe.call(tensors if isinstance(input_shape, list) else tensors[0])
         finally:
-            _PROBING = before
             for name, value in zip(("_losses", "_updates", "_conditional", "_metrics"), saved):
                 object.__setattr__(self, name, value)
         if isinstance(outputs, (list, tuple)):
@@ -552,10 +420,6 @@ class Layer(NodeAccess):
 
 
 # ---------------------------------------------------------------------------------------------- helpers
-#: True while shapes are inferred: weights then have no values, so that nothing is initialised or kept.
-_PROBING = False
-
-
 def _probe_copy(layer: Layer) -> Layer:
     """A copy of an unbuilt layer (and the layers in it) that can be built without touching the original."""
     twin = copy.copy(layer)
@@ -623,16 +487,3 @@ def _merge_shapes(real: tuple, said: tuple) -> tuple:
     if len(real) != len(said):
         return real
     return tuple(wanted if size is None else size for size, wanted in zip(real, said))
-
-
-def _contains(items: list, item: Any) -> bool:
-    return any(item is known for known in items)
-
-
-def _unique(items: list) -> list:
-    seen: set[int] = set()
-    return [item for item in items if not (id(item) in seen or seen.add(id(item)))]  # type: ignore[func-returns-value]
-
-
-def _listing(variables: list) -> str:
-    return ", ".join(f"{v.name} {K.int_shape(v)}" for v in variables[:8]) + (" ..." if len(variables) > 8 else "")

@@ -10,7 +10,8 @@ import numpy as np
 from symgraph import backend as K
 from symgraph.engine.connectivity import Node
 from symgraph.engine.input_layer import InputLayer
-from symgraph.engine.layer import Layer, _active, _contains, _unique, distinct, mask_of
+from symgraph.engine.layer import Layer, _active, distinct, mask_of
+from symgraph.engine.layer_weights import contains, unique
 from symgraph.utils.generic_utils import has_arg, is_all_none, to_list, unpack_singleton
 
 __all__ = ["Network", "map_graph"]
@@ -216,23 +217,23 @@ class Network(Layer):
         return super()._inner_entries() if self._is_subclassed else []
 
     def _declared(self, trainable: bool) -> list:
-        return _unique([weight for layer in self.layers for weight in layer._declared(trainable)])
+        return unique([weight for layer in self.layers for weight in layer._declared(trainable)])
 
     @property
     def trainable_weights(self) -> list:
         """The weights that training changes."""
         if not self.trainable:
             return []
-        return _unique([weight for layer in self.layers for weight in layer.trainable_weights])
+        return unique([weight for layer in self.layers for weight in layer.trainable_weights])
 
     @property
     def weights(self) -> list:
         """All weights: those declared trainable, layer by layer, then the others."""
-        return _unique([*self._declared(True), *self._declared(False),
+        return unique([*self._declared(True), *self._declared(False),
                         *(weight for layer in self.layers for weight in layer.weights)])
 
     def _weights_by_layer(self) -> list:
-        return _unique([weight for layer in self.layers for weight in layer.weights])
+        return unique([weight for layer in self.layers for weight in layer.weights])
 
     def get_weights(self) -> list[np.ndarray]:
         """The values of the weights, layer by layer."""
@@ -253,7 +254,7 @@ class Network(Layer):
         position = 0
         for layer in self.layers:
             count = len(layer.weights)
-            own = [v for v in layer.weights if _contains(variables[position:position + count], v)]
+            own = [v for v in layer.weights if contains(variables[position:position + count], v)]
             for variable, value in zip(own, weights[position:position + len(own)]):
                 if K.int_shape(variable) != np.shape(value):
                     raise ValueError(

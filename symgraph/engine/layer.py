@@ -77,7 +77,9 @@ class Layer(WeightOwner, NodeAccess):
         prefix = to_snake_case(type(self).__name__)
         self.name = kwargs.get("name") or f"{prefix}_{K.get_uid(prefix)}"
         self.trainable = kwargs.get("trainable", True)
-        self.dtype = kwargs.get("dtype") or kwargs.get("input_dtype")
+        given = kwargs.get("input_dtype")  # of Keras 1; whole numbers come in, but weights are never made of them
+        self._given_input_dtype = given
+        self.dtype = kwargs.get("dtype") or (given if given and "float" in given else None)
         self._initial_weights = kwargs.get("weights")
         batch_shape = self._batch_shape_of(kwargs)
         if batch_shape is not None:
@@ -282,7 +284,7 @@ class Layer(WeightOwner, NodeAccess):
         return K.int_shape(outputs)
 
     def _input_dtype(self) -> str:
-        return self.dtype or K.floatx()
+        return self.__dict__.get("_given_input_dtype") or self.dtype or K.floatx()
 
     def get_config(self) -> dict:
         """What `from_config` needs to make the layer again, without its weights."""

@@ -24,8 +24,8 @@ from symgraph.engine.optimizer_state import restore_optimizer
 from symgraph.engine.weight_layouts import Assignment, Origin, assign, convert, file_variables, shape_of
 from symgraph.utils.generic_utils import CustomObjectScope, custom_object_scope, serialize_keras_object, stored_code
 
-__all__ = ["ModelFileError", "load_model", "load_weights", "model_from_config", "model_from_json", "model_from_yaml",
-           "save_model", "save_weights"]
+__all__ = ["ModelFileError", "load_model", "load_weights", "load_with", "model_from_config", "model_from_json",
+           "model_from_yaml", "save_model", "save_weights"]
 
 #: The version whose layout is written.
 KERAS_VERSION = "2.3.1"
@@ -178,6 +178,12 @@ def load_model(filepath: Any, custom_objects: dict | None = None, compile: bool 
         ModelFileError: (an OSError and a ValueError) not a model file, damaged, or it holds what no model file needs.
         ValueError: classes or functions that are unknown (all are listed), or code without `allow_unsafe=True`.
     """
+    return load_with(filepath, lambda origin: custom_objects or {}, compile, allow_unsafe)
+
+
+def load_with(filepath: Any, objects_for: Callable[[Origin], dict], compile: bool = True, allow_unsafe: bool = False
+              ) -> Any:
+    """`load_model` with custom objects that depend on who wrote the file."""
     with open_model_file(filepath) as file:
         version = file.text("keras_version")
         config = _json(file.text("model_config"), "model_config")
@@ -189,6 +195,9 @@ def load_model(filepath: Any, custom_objects: dict | None = None, compile: bool 
         training = _json(file.text("training_config"), "training_config")
         weights = file.group("model_weights")
         origin, groups = _stored_layers(weights, version)
+        # A model of `symgraph.keras1` is described in the words of Keras 1, while its weights lie as in all files here.
+        version = config.get("keras_version") or version
+        custom_objects = objects_for(origin)
         config = _modern(config, version, origin, file.text("backend"), custom_objects)
         _check_known(config, training if compile else None, custom_objects)
         with _loading(custom_objects, allow_unsafe, groups):
@@ -199,8 +208,8 @@ def load_model(filepath: Any, custom_objects: dict | None = None, compile: bool 
                 warnings.warn("The file holds no training configuration: the model was *not* compiled. Compile it "
                               "manually, or pass compile=False.", stacklevel=2)
                 return model
-            with CustomObjectScope(custom_objects or {}):
-                _compile(model, training, version, origin)
+            with CustomObjectScope(custom_objects):
+                _compile(model, training, version)
             if "optimizer_weights" in file:
                 restore_optimizer(model, file.group("optimizer_weights"), assignments, origin)
     return model
@@ -258,13 +267,17 @@ def _stored_layers(root: StoredGroup, version: str | None
             group = root.group(layer_name)
             names = group.names("weight_names") or []
             groups.append((layer_name, names, [group.array(name) for name in names]))
-    version = root.text("keras_version") or version or "1"
-    generation = 1 if version.startswith(("0.", "1.")) or version == "1" else 2
+    generation = _generation(root.text("keras_version") or version)
     backend = root.text("backend")
     if backend is None and generation == 1:
         # Only TensorFlow numbers the outputs of its operations.
         backend = "tensorflow" if any(name.endswith(":0") for _, names, _ in groups for name in names) else "theano"
     return Origin(generation, backend == "theano"), groups
+
+
+def _generation(version: Any) -> int:
+    """The generation of the Keras of a version; the first wrote none into its files."""
+    return 1 if str(version or "1").split(".")[0] in {"0", "1"} else 2
 
 
 # ---------------------------------------------------------------------------------------------- weights
@@ -332,7 +345,8 @@ def _layers_in_files(model: Any, groups: list[tuple], origin: Origin) -> list:
         found: list = []
         for layer in layers:
             nested = hasattr(layer, "run_internal_graph") and layer.name not in names
-            found += flat(layer.layers) if nested else [layer]
+            inner = layer.layers if nested else getattr(layer, "merged", None)
+            found += flat(inner) if inner else [layer]
         return found
 
     return flat(model.layers)
@@ -422,11 +436,11 @@ def _load_safetensors(model: Any, filepath: Any, by_name: bool, skip_mismatch: b
 
 
 # ---------------------------------------------------------------------------------------------- compiling
-def _compile(model: Any, training: dict, version: str | None, origin: Origin) -> None:
+def _compile(model: Any, training: dict, version: str | None) -> None:
     """Compile a model as its file says."""
     from symgraph.legacy.configs import modern_training
 
-    if origin.generation == 1:
+    if _generation(version) == 1:
         from symgraph.legacy.masked_losses import MaskedMeans
 
         model.__dict__["_objective_class"] = MaskedMeans

@@ -88,7 +88,7 @@ class Sequential(Model):
         if shape is None:
             object.__setattr__(self, "_layers", [layer])
             return
-        source = Input(batch_shape=shape, dtype=getattr(first, "dtype", None), name=f"{layer.name}_input")
+        source = Input(batch_shape=shape, dtype=first._input_dtype(), name=f"{layer.name}_input")
         output = layer(source)
         if isinstance(output, list):
             raise ValueError(f"All layers in a Sequential model should have a single output tensor; {layer.name!r} "
@@ -158,8 +158,8 @@ class Sequential(Model):
             raise ValueError(f"The model {self.name!r} has no layers to build.")
         self._build_input_shape = tuple(input_shape)
         layers = list(self._layers)
-        dtype = getattr(layers[0], "dtype", None)
-        source = Input(batch_shape=self._build_input_shape, dtype=dtype, name=f"{layers[0].name}_input")
+        source = Input(batch_shape=self._build_input_shape, dtype=layers[0]._input_dtype(),
+                       name=f"{layers[0].name}_input")
         output = source
         for layer in layers:
             output = layer(output)

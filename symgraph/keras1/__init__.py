@@ -11,6 +11,7 @@ function or class written here, where Keras 1 means something else, or that of s
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 import types
@@ -92,7 +93,7 @@ def _native(module: str, name: str) -> Any:
         here = module.replace("keras.", "symgraph.", 1)
         places = (here, here.rpartition(".")[0]) if here.count(".") > 1 else (here,)
         if module.startswith("keras.layers"):
-            places = (*places, "symgraph.layers", "symgraph.legacy.layers")
+            places = (*places, "symgraph.layers", "symgraph.legacy.layers", "symgraph.legacy.file_layers")
     for place in places:
         try:
             return getattr(importlib.import_module(place), name)
@@ -170,6 +171,28 @@ def layer_classes() -> dict[str, Any]:
                     continue
                 if isinstance(value, type) and hasattr(value, "get_config"):
                     found[name] = value
+    return found
+
+
+#: Layers that computed something else on Theano -> the class that computes it.
+_ON_THEANO = {"Convolution1D": "Conv1DTheano", "AtrousConvolution1D": "Conv1DTheano", "Convolution2D": "Conv2DTheano",
+              "AtrousConvolution2D": "Conv2DTheano", "Convolution3D": "Conv3DTheano", "SReLU": "SReLUTheano"}
+
+
+@functools.cache
+def theano_layer_classes() -> dict[str, Any]:
+    """Name -> class of the layers that compute what Keras 1 computed on Theano, for files that were written there."""
+    from symgraph.keras1 import _signatures
+    from symgraph.legacy import file_layers
+
+    layers, found = _part("_layers"), {}
+    for name, native in _ON_THEANO.items():
+        module = "keras.layers.advanced_activations" if name == "SReLU" else "keras.layers.convolutional"
+        entry = _signatures.entry(module, name)
+        assert entry is not None
+        made = layers.make_layer(name, entry.arguments, getattr(file_layers, native), module=module.partition(".")[2])
+        made.__name__ = f"{name}Theano"
+        found[name] = made
     return found
 
 

@@ -24,6 +24,7 @@ NATIVE = {
     "Convolution1D": "Conv1D", "Convolution2D": "Conv2D", "Convolution3D": "Conv3D",
     "Deconvolution2D": "Conv2DTranspose",
     "SeparableConvolution2D": "SeparableConv2D", "AtrousConvolution1D": "Conv1D", "AtrousConvolution2D": "Conv2D",
+    "BatchNormalization": "BatchNormalizationKeras1",
 }
 #: Names of arguments that hold initializations.
 _INITS = frozenset({"init", "inner_init", "beta_init", "gamma_init", "alpha_init", "t_left_init", "a_left_init",
@@ -85,9 +86,9 @@ class OldLayer(NewLayer):
 
     def get_config(self):
         config = super().get_config()
-        dtype = config.pop("dtype", None)
-        if "batch_input_shape" in config and dtype is not None:
-            config["input_dtype"] = dtype
+        config.pop("dtype", None)
+        if "batch_input_shape" in config:
+            config["input_dtype"] = self._input_dtype()
         return config
 
 
@@ -127,6 +128,8 @@ def _translated(arguments: dict, first: bool) -> dict:
 
 def _written(value: Any) -> Any:
     """A value as a Keras-1 configuration has it."""
+    if isinstance(value, NewLayer):
+        return {"class_name": type(value).__name__, "config": value.get_config()}
     if hasattr(value, "get_config"):
         return value.get_config()
     if callable(value):
@@ -220,7 +223,6 @@ def make_layer(name: str, arguments: str, native: type, extra: dict | None = Non
     rule = RULES.get(native.__name__)
     new_only = frozenset(rule.rename.values()) - names if rule else frozenset()
     open_ended = len(known) < len(old.parameters)
-    written_here = native.__module__ == "symgraph.legacy.layers"  # in the words of Keras 1 already
     recurrent = issubclass(native, new_layers.RNN) if hasattr(new_layers, "RNN") else False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: N807
@@ -243,9 +245,8 @@ def make_layer(name: str, arguments: str, native: type, extra: dict | None = Non
         words = _translated({**given, **rest}, first)
         if words.get("dim_ordering", "") in {"default", None}:
             words["dim_ordering"] = "th" if first else "tf"
-        if name in {"Embedding", "BatchNormalization"}:  # what the classes of `_special_layers` do themselves
-            words.pop("dropout", None)
-            words.pop("mode", None)
+        if name == "Embedding":
+            words.pop("dropout", None)  # `_special_layers` sees to it
         if name in _OF_SEQUENCES:
             words["data_format"] = "channels_last"
         if name.startswith("Atrous"):
@@ -259,7 +260,7 @@ def make_layer(name: str, arguments: str, native: type, extra: dict | None = Non
         native.__init__(self, **words)
 
     def get_config(self) -> dict:
-        if self._old is None or written_here:
+        if self._old is None or name == "Merge":  # which writes its functions itself
             return native.get_config(self)
         config = OldLayer.get_config(self)
         # The base's part alone: what the class here adds is in other words.
@@ -289,7 +290,8 @@ def make_layer(name: str, arguments: str, native: type, extra: dict | None = Non
                    f"{arguments}",
         "__module__": f"symgraph.keras1.{module}",
     }
-    for parameter in (*known, "W", "U", "b", "running_mean", "running_std"):
+    in_old_words = native.__module__ == "symgraph.legacy.layers"  # its attributes have their old names already
+    for parameter in () if in_old_words else (*known, "W", "U", "b", "running_mean", "running_std"):
         attribute = parameter if isinstance(parameter, str) else parameter.name
         if attribute in _ATTRIBUTES and not hasattr(native, attribute):
             members[attribute] = _alias(attribute)

@@ -4,49 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from symgraph import backend as K
 from symgraph import models as new_models
 from symgraph.engine.model import Model as NewModel
-from symgraph.engine.objective import Objective, _masked
+from symgraph.engine.saving import load_with
 from symgraph.engine.sequential import Sequential as NewSequential
 from symgraph.keras1 import _losses, _optimizers
-from symgraph.losses import Loss
-from symgraph.utils.losses_utils import align_weights
+from symgraph.legacy.masked_losses import MaskedMeans
 
 __all__ = ["Model", "Sequential", "known_layers", "layer_from_config", "load_model", "model_from_config",
            "model_from_json", "model_from_yaml", "save_model"]
 
 
-def known_layers() -> dict[str, Any]:
-    """Every Keras-1 class that a configuration may name."""
+def known_layers(of_theano: bool = False) -> dict[str, Any]:
+    """Every Keras-1 class that a configuration may name; `of_theano`: of a model that ran on Theano."""
     from symgraph import keras1
 
-    return {**keras1.layer_classes(), "Model": Model, "Sequential": Sequential, "Container": Model}
-
-
-class OldObjective(Objective):
-    """The loss of Keras 1: a weighted mean that divides by the share of the weights that are not zero."""
-
-    def _loss_of(self, output: Any, weights: Any) -> Any:
-        loss = output.loss
-        values = loss.call(output.target, output.output) if isinstance(loss, Loss) else loss(output.target,
-                                                                                             output.output)
-        if output.mask is not None and K.ndim(values) > 1:
-            mask = K.cast(output.mask, K.dtype(values))
-            values = values * align_weights(values, mask)
-            values = values / K.mean(mask)
-        if weights is not None:
-            while K.ndim(values) > K.ndim(weights):
-                values = K.mean(values, axis=-1)
-            values = values * _masked(weights, None, K.dtype(values))
-            values = values / K.mean(K.cast(K.not_equal(weights, 0.0), K.dtype(values)))
-        return K.mean(values) if K.ndim(values) else values
+    classes, on_theano = keras1.layer_classes(), keras1.theano_layer_classes()
+    if of_theano:
+        classes.update(on_theano)
+    classes.update({value.__name__: value for value in on_theano.values()})
+    return {**classes, "Model": Model, "Sequential": Sequential, "Container": Model}
 
 
 class _OldModel:
     """What Keras-1 models do otherwise; stands before a model class of this package."""
 
-    _objective_class = OldObjective
+    _objective_class = MaskedMeans
     _testing = False
 
     # ------------------------------------------------------------------------------------------ training graph
@@ -118,6 +101,10 @@ class _OldModel:
         """The outputs for `val_samples` samples of a generator."""
         return super().predict_generator(generator=generator, val_samples=val_samples, max_q_size=max_q_size,
                                          nb_worker=nb_worker, pickle_safe=pickle_safe)
+
+    # ------------------------------------------------------------------------------------------ configuration
+    def _updated_config(self):
+        return {**super()._updated_config(), "keras_version": "1.2.2"}  # the words that it is in
 
     # ------------------------------------------------------------------------------------------ weights, shapes
     def get_weights(self):
@@ -282,5 +269,5 @@ def save_model(model, filepath, overwrite=True):
 
 def load_model(filepath, custom_objects={}):  # noqa: B006
     """The model that `save_model` wrote, made of Keras-1 layers."""
-    return new_models.load_model(filepath, custom_objects={**known_layers(), **_optimizers.known_optimizers(),
-                                                           **(custom_objects or {})})
+    return load_with(filepath, lambda origin: {**known_layers(origin.theano), **_optimizers.known_optimizers(),
+                                               **(custom_objects or {})})

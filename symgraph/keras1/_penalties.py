@@ -8,6 +8,7 @@ import numpy as np
 
 from symgraph import backend as K
 from symgraph import constraints as new_constraints
+from symgraph import regularizers as new_regularizers
 
 __all__ = ["ActivityRegularizer", "EigenvalueRegularizer", "OldConstraint", "Regularizer", "WeightRegularizer",
            "activity_l1", "activity_l1l2", "activity_l2", "as_penalty", "get_constraint", "get_regularizer", "l1",
@@ -49,38 +50,33 @@ class _Penalty(Regularizer):
         raise Exception(f"Need to call `set_param` or `set_layer` on a {type(self).__name__} before calling it.")
 
 
-class WeightRegularizer(_Penalty):
-    """`l1 * sum(|p|) + l2 * sum(p**2)` of a weight."""
+class _SumOfPowers(_Penalty):
+    """`l1 * sum(|x|) + l2 * sum(x**2)`."""
 
     def __init__(self, l1=0.0, l2=0.0):
         self.l1, self.l2 = float(l1), float(l2)
+
+    def penalty(self, x):
+        return new_regularizers.L1L2(self.l1, self.l2)(x)
+
+    def get_config(self):
+        return {"name": type(self).__name__, "l1": self.l1, "l2": self.l2}
+
+
+class WeightRegularizer(_SumOfPowers):
+    """`l1 * sum(|p|) + l2 * sum(p**2)` of a weight."""
 
     def set_layer(self, layer):
         raise Exception("A WeightRegularizer belongs to a weight; for the output of a layer use an "
                         "ActivityRegularizer.")
 
-    def penalty(self, x):
-        return self.l1 * K.sum(K.abs(x)) + self.l2 * K.sum(K.square(x))
 
-    def get_config(self):
-        return {"name": type(self).__name__, "l1": self.l1, "l2": self.l2}
-
-
-class ActivityRegularizer(_Penalty):
-    """`l1 * sum(mean(|output|)) + l2 * sum(mean(output**2))`, the means over the batch."""
-
-    def __init__(self, l1=0.0, l2=0.0):
-        self.l1, self.l2 = float(l1), float(l2)
+class ActivityRegularizer(_SumOfPowers):
+    """`l1 * sum(|output|) + l2 * sum(output**2)`, the sums over the whole batch."""
 
     def set_param(self, p):
         raise Exception("An ActivityRegularizer belongs to the output of a layer; for a weight use a "
                         "WeightRegularizer.")
-
-    def penalty(self, x):
-        return self.l1 * K.sum(K.mean(K.abs(x), axis=0)) + self.l2 * K.sum(K.mean(K.square(x), axis=0))
-
-    def get_config(self):
-        return {"name": type(self).__name__, "l1": self.l1, "l2": self.l2}
 
 
 class EigenvalueRegularizer(_Penalty):
@@ -121,12 +117,12 @@ def l1l2(l1=0.01, l2=0.01):
 
 
 def activity_l1(l=0.01):
-    """`l * sum(mean(|output|))`."""
+    """`l * sum(|output|)`, over the whole batch."""
     return ActivityRegularizer(l1=l)
 
 
 def activity_l2(l=0.01):
-    """`l * sum(mean(output**2))`."""
+    """`l * sum(output**2)`, over the whole batch."""
     return ActivityRegularizer(l2=l)
 
 

@@ -5,44 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from symgraph import backend as K
-from symgraph import layers as new_layers
 
 __all__ = ["EXTRA"]
 
 
-# ---------------------------------------------------------------------------------------------- BatchNormalization
-def _axes(self: Any, x: Any) -> list[int]:
-    rank = K.ndim(x)
-    return [axis for axis in range(rank) if axis != self.axis % rank]
-
-
-def _normalize(self: Any, x: Any, mask: Any = None) -> Any:
-    """Mode 0: by feature, running values in testing; mode 1: by sample; mode 2: by feature, always by the batch."""
-    mode = self._old["mode"] if self._old else 0
-    if mode == 1:
-        mean = K.mean(x, axis=self.axis, keepdims=True)
-        deviation = K.sqrt(K.var(x, axis=self.axis, keepdims=True) + self.epsilon) + self.epsilon
-        shape = [1] * K.ndim(x)
-        shape[self.axis % K.ndim(x)] = K.int_shape(self.gamma)[0]
-        return K.reshape(self.gamma, shape) * ((x - mean) / deviation) + K.reshape(self.beta, shape)
-    axes = _axes(self, x)
-    mean, variance = K.mean(x, axis=axes), K.var(x, axis=axes)
-    trained = self._normalized(x, mean, variance)
-    if mode == 2:
-        return trained
-    self.add_update([K.moving_average_update(self.moving_mean, mean, self.momentum),
-                     K.moving_average_update(self.moving_variance, variance, self.momentum)], x)
-    return K.in_train_phase(trained, lambda: self._normalized(x, self.moving_mean, self.moving_variance))
-
-
-def _check_mode(self: Any, input_shape: Any) -> None:
-    mode = self._old["mode"] if self._old else 0
-    if mode not in {0, 1, 2}:
-        raise ValueError(f"BatchNormalization: `mode` must be 0, 1 or 2, got {mode!r}.")
-    new_layers.BatchNormalization.build(self, input_shape)
-
-
-# ---------------------------------------------------------------------------------------------- Embedding
 def _embed(self: Any, x: Any, mask: Any = None) -> Any:
     """Rows of the matrix; in training each word of the vocabulary is dropped as a whole with probability `dropout`."""
     if K.dtype(x) != "int32":
@@ -56,8 +22,16 @@ def _embed(self: Any, x: Any, mask: Any = None) -> Any:
     return K.gather(matrix, x)
 
 
-# ---------------------------------------------------------------------------------------------- TimeDistributedDense
+def _wrapping(cls: Any, config: Any, custom_objects: Any = None) -> Any:
+    """A wrapper of a configuration, around a layer of Keras 1."""
+    from symgraph.keras1._models import layer_from_config
+
+    config = dict(config)
+    return cls(layer_from_config(config.pop("layer"), custom_objects), **config)
+
+
 EXTRA: dict[str, dict[str, Any]] = {
-    "BatchNormalization": {"call": _normalize, "build": _check_mode},
+    "Bidirectional": {"from_config": classmethod(_wrapping)},
+    "TimeDistributed": {"from_config": classmethod(_wrapping)},
     "Embedding": {"call": _embed, "W": property(lambda self: self.embeddings)},
 }

@@ -117,6 +117,8 @@ class _Reader:
         class_name = str(entry["class_name"])
         if class_name in self.own:
             return {"class_name": class_name, "config": entry["config"]}
+        theano = self.theano or class_name.endswith("Theano")
+        class_name = class_name.removesuffix("Theano")
         config = {key: self._value(key, value) for key, value in entry["config"].items()}
         dtype = config.pop("input_dtype", None)
         if class_name == "Merge":
@@ -148,9 +150,9 @@ class _Reader:
         config = self._kernel_axes(new_name, translate_config(new_name, config))
         if new_name in _OF_SEQUENCES:
             config["data_format"] = "channels_last"  # whatever the layout of images
-        if self.theano and new_name in _CONVOLUTIONS and config.get("padding") == "same":
+        if theano and new_name in _CONVOLUTIONS and config.get("padding") == "same":
             new_name = f"{new_name}Theano"
-        if self.theano and new_name == "SReLU":
+        if theano and new_name == "SReLU":
             new_name = "SReLUTheano"
         return {"class_name": new_name, "config": config}
 

@@ -11,7 +11,7 @@ from symgraph import backend as K
 from symgraph.engine.input_spec import InputSpec
 from symgraph.engine.layer import Layer
 from symgraph.layers import Conv1D, Conv2D
-from symgraph.utils.generic_utils import get_custom_objects, to_list
+from symgraph.utils.generic_utils import to_list
 
 __all__ = [
     "AtrousConv1D", "AtrousConv2D", "AtrousConvolution1D", "AtrousConvolution2D", "Highway", "MaxoutDense", "Merge",
@@ -384,24 +384,24 @@ class Merge(Layer):
         return K.all(K.stack(known, axis=0), axis=0)
 
     def get_config(self):
-        mode, kind = self.mode, "raw"
-        if callable(mode):
-            from symgraph.layers.core import _described
+        from symgraph.layers.core import _described
 
-            mode, found = _described(mode)
-            kind = "lambda" if found == "lambda" else "function"
-        return {**super().get_config(), "mode": mode, "mode_type": kind, "concat_axis": self.concat_axis,
-                "dot_axes": self.dot_axes, "arguments": self.arguments,
-                "output_shape": None if callable(self._output_shape) else self._output_shape}
+        config = {**super().get_config(), "concat_axis": self.concat_axis, "dot_axes": self.dot_axes,
+                  "arguments": self.arguments}
+        for name, value in (("mode", self.mode), ("output_shape", self._output_shape),
+                            ("output_mask", self._output_mask)):
+            config[name], config[f"{name}_type"] = _described(value) if callable(value) else (value, "raw")
+        return config
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         from symgraph.layers.core import _function_of
 
         config = dict(config)
-        kind = config.pop("mode_type", "raw")
-        if kind != "raw":
-            config["mode"] = _function_of(config["mode"], kind, {**get_custom_objects(), **(custom_objects or {})})
+        for name in ("mode", "output_shape", "output_mask"):
+            kind = config.pop(f"{name}_type", "raw")
+            if kind != "raw":
+                config[name] = _function_of(config[name], kind, custom_objects)
         return cls(**config)
 
 

@@ -20,6 +20,7 @@ from symgraph.keras1 import (
     optimizers,
     regularizers,
 )
+from symgraph.runtime import executor
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +28,12 @@ def order_of_pictures():
     before = K.image_data_format()
     yield
     K.set_image_data_format(before)
+
+
+@pytest.fixture
+def on_numpy():
+    with executor.use("numpy"):
+        yield
 
 
 def _model(*stack, **compiled):
@@ -242,10 +249,10 @@ def test_penalties_count_in_training_only():
     assert model.test_on_batch(x, y) < 1.0
 
 
-def test_penalties_on_activations_are_means_over_the_batch():
+def test_penalties_on_activations_are_sums_over_the_batch():
     model = _model(layers.Dense(2, init="one", activity_regularizer=regularizers.activity_l1(0.5), input_dim=2))
     x = np.ones((4, 2), "float32")
-    assert model.train_on_batch(x, np.full((4, 2), 2.0)) == pytest.approx(0.5 * (2 + 2))
+    assert model.train_on_batch(x, np.full((4, 2), 2.0)) == pytest.approx(0.5 * 4 * (2 + 2))
 
 
 def test_the_weighted_mean_divides_by_the_weights_that_are_not_zero():
@@ -349,3 +356,61 @@ def test_both_dialects_stand_beside_each_other():
                      np.concatenate([arrays[k] for k in (2, 8, 5, 11)])])
     x = np.random.default_rng(5).normal(size=(2, 3, 4)).astype("float32")
     np.testing.assert_allclose(old.predict(x), new.predict(x), rtol=1e-5)
+
+
+# ---------------------------------------------------------------------------------------------- files
+@pytest.mark.parametrize("stack", [
+    lambda: [layers.Dense(3, W_regularizer=regularizers.l1l2(0.1, 0.2), W_constraint=constraints.maxnorm(2),
+                          activity_regularizer=regularizers.activity_l2(0.1), input_dim=4)],
+    lambda: [layers.Convolution2D(2, 2, 2, dim_ordering="th", border_mode="same", input_shape=(2, 5, 5)),
+             layers.BatchNormalization(axis=1), layers.Flatten(), layers.Dense(2)],
+    lambda: [layers.LSTM(3, return_sequences=True, input_shape=(5, 2)),
+             layers.GRU(2, consume_less="gpu", U_regularizer="l2")],
+    lambda: [layers.BatchNormalization(mode=1, input_shape=(4,)), layers.BatchNormalization(mode=2)],
+    lambda: [layers.Highway(W_regularizer="l2", input_dim=4), layers.MaxoutDense(3)],
+    lambda: [layers.TimeDistributed(layers.Dense(3, W_regularizer="l2"), input_shape=(5, 2)),
+             layers.Bidirectional(layers.SimpleRNN(2)), layers.Dense(1)],
+    lambda: [layers.Embedding(5, 3, input_length=4, input_dtype="int32"), layers.Flatten(), layers.SReLU()],
+])
+def test_a_model_of_keras_1_is_read_in_both_dialects(tmp_path, stack, on_numpy):
+    from symgraph import models as new_models
+
+    model = _model(*stack())
+    x = np.random.default_rng(0).integers(0, 5, (3, *model.input_shape[1:])).astype("float32")
+    y = np.zeros((3, *model.output_shape[1:]), "float32")
+    model.train_on_batch(x, y)
+    model.save(tmp_path / "model.h5")
+    want = model.predict(x)
+    losses = [model.train_on_batch(x, y) for _ in range(2)]
+    for module in (models, new_models):
+        again = module.load_model(tmp_path / "model.h5")
+        np.testing.assert_array_equal(again.predict(x), want)
+        np.testing.assert_allclose([again.train_on_batch(x, y) for _ in range(2)], losses, rtol=1e-5)
+    for layer in model.layers:
+        again = type(layer).from_config(layer.get_config())
+        assert again.get_config() == layer.get_config()
+
+
+def test_layers_of_keras_1_alone_have_their_biases():
+    for layer, count in ((layers.Highway(input_dim=4), 4), (layers.MaxoutDense(3, input_dim=4), 2),
+                         (layers.TimeDistributedDense(3, input_shape=(5, 4)), 2)):
+        _model(layer)
+        assert len(layer.get_weights()) == count and layer.b is not None and layer.bias is True
+
+
+def test_a_frozen_normalization_goes_on_counting():
+    layer = layers.BatchNormalization(input_dim=3)
+    layer.trainable = False
+    model = _model(layer, layers.Dense(1))
+    model.train_on_batch(np.full((4, 3), 5.0), np.zeros((4, 1)))
+    np.testing.assert_allclose(layer.get_weights()[2], 0.05, rtol=1e-5)
+
+
+def test_a_metric_of_one_number_counts_as_often_as_its_batch_has_samples():
+    """5 samples in batches of 4 and 1: the mean over the batches, weighted by their samples."""
+    model = _model(layers.Dense(1, init="one", bias=False, input_dim=1), metrics=["precision", "mse"])
+    x = np.array([[1.0], [1.0], [0.0], [1.0], [1.0]])
+    y = np.array([[1.0], [1.0], [0.0], [0.0], [0.0]])
+    loss, precision, error = model.evaluate(x, y, batch_size=4, verbose=0)
+    assert precision == pytest.approx((4 * 2 / 3 + 1 * 0) / 5, rel=1e-5)
+    assert error == pytest.approx(loss) == pytest.approx(2 / 5)

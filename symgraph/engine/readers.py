@@ -131,6 +131,10 @@ class Processes:
         """Have a batch made; the workers read from their own copy of the data."""
         return self._pool.submit(_item, index)
 
+    def numbers(self) -> set[int]:
+        """The numbers (PID) of the processes."""
+        return set(self._pool._processes or {})
+
     def places(self) -> str:
         """Where the processes are, told by themselves."""
         if not hasattr(faulthandler, "register"):

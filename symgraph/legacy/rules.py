@@ -190,6 +190,7 @@ RULES: dict[str, Rule] = {
     "array_to_img": Rule(rename={"dim_ordering": "data_format"}, values=_BOX_VALUES),
     "img_to_array": Rule(rename={"dim_ordering": "data_format"}, values=_BOX_VALUES),
     "load_data": Rule(rename={"nb_words": "num_words"}),
+    "validate_file": Rule(rename={"md5_hash": "file_hash"}),
     # ------------------------------------------------------------------------------------------ K
     "backend.expand_dims": Rule(rename={"dim": "axis"}),
     "backend.one_hot": Rule(rename={"nb_classes": "num_classes"}),

@@ -94,6 +94,7 @@ def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[An
     from numba.core.compiler_lock import global_compiler_lock
     from numba.core.registry import cpu_target
 
+    from symgraph.backends.cpu import native_vector  # noqa: F401  (its operators must be known before the registries are)
     from symgraph.backends.cpu.language import function_of
     from symgraph.backends.cpu.native import native_namespace
 

@@ -102,21 +102,19 @@ class NumpyMachine:
 
     def library(self, name: str, *values: Any) -> Any:
         """A function of the C library on float64."""
-        function: Callable[..., float] = getattr(math, name)
+        own = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "asinh": "arcsinh",
+               "acosh": "arccosh", "atanh": "arctanh", "pow": "power"}.get(name, name)  # fmt: skip
+        if hasattr(np, own):
+            return getattr(np, own)(*values)
+        function: Callable[[float], float] = getattr(math, name)
 
-        def safe(*numbers: float) -> float:
+        def safe(number: float) -> float:
             try:
-                return function(*numbers)
-            except OverflowError:
+                return function(number)
+            except (OverflowError, ValueError):  # lgamma, at its poles and of the greatest numbers
                 return math.inf
-            except ValueError:
-                return math.nan
 
-        return (
-            np.array([safe(*map(float, row)) for row in np.broadcast(*values)])
-            if len(values) > 1
-            else np.array([safe(float(one)) for one in values[0]])
-        )
+        return np.array([safe(float(one)) for one in values[0]])
 
     def table(self, name: str, numbers: Any, index: Any) -> Any:
         """Element ``index`` (int64) of the constant float64 table ``numbers``."""

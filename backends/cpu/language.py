@@ -26,7 +26,8 @@ word                                    meaning
 ``round_float16(x)``                    a float32 rounded to the nearest float16 (also ``round_bfloat16``)
 ======================================  ==============================================================================
 
-and the functions of :mod:`symgraph.backends.cpu.mathematics` and :mod:`symgraph.backends.cpu.blas`.
+and the functions of :mod:`symgraph.backends.cpu.mathematics` and :mod:`symgraph.backends.cpu.blas`, and the vectors and
+microkernels of :mod:`symgraph.backends.cpu.vector`.
 
 dtypes: ``float16 bfloat16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool``.  Elements of
 float16 and bfloat16 are read as float32 and rounded to nearest even when written; bool is one byte in memory.
@@ -181,9 +182,9 @@ def _converter(dtype: str) -> Callable[[Any], Any]:
     return convert
 
 
-def checked_namespace(kernel: str) -> dict[str, Any]:
-    """The words of the language as plain Python objects, for the kernel named ``kernel``."""
-    from symgraph.backends.cpu import blas, mathematics
+def checked_namespace(kernel: str, names: set[str]) -> dict[str, Any]:
+    """The words of the language as plain Python objects, for the kernel named ``kernel`` that uses ``names``."""
+    from symgraph.backends.cpu import blas, mathematics, microkernels, vector
 
     words: dict[str, Any] = {
         "load": _load,
@@ -203,6 +204,8 @@ def checked_namespace(kernel: str) -> dict[str, Any]:
             words["bool_" if dtype == "bool" else dtype] = _converter(dtype)
     words.update(mathematics.checked_functions())
     words.update(blas.checked_functions())
+    words.update(microkernels.checked_functions())
+    words.update(vector.checked_functions(names, kernel))
     return words
 
 
@@ -236,6 +239,6 @@ def run_checked(source: str, name: str, thread: int, threads: int, args_address:
     Arguments are those of the native call: ``thread`` of ``threads`` and the address of the int64 argument table.
     Raises IndexError, naming the kernel, for an access outside the ``size`` given to a pointer.
     """
-    function = function_of(source, name, lambda _names: checked_namespace(name))
+    function = function_of(source, name, lambda names: checked_namespace(name, names))
     with np.errstate(all="ignore"):
         function(thread, threads, args_address)

@@ -424,7 +424,11 @@ def _make(name: str) -> Any:
         return external(name, _SYSTEM[name])
     if name in VALUE and name not in ("float16", "bfloat16", "bool"):
         return VALUE[name]
-    return types.boolean if name == "bool_" else None
+    if name == "bool_":
+        return types.boolean
+    from symgraph.backends.cpu import native_vector
+
+    return native_vector.make(name)
 
 
 def native_namespace(names: set[str]) -> dict[str, Any]:

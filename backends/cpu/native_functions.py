@@ -2,7 +2,7 @@
 
 Each formula of mathematics.py is traced once over :class:`Value` objects, whose operators write LLVM instructions,
 into an always-inlined function of the kernel's module.  No fast-math flags are put on those instructions:
-error-compensated steps stay as they are written.
+error-compensated steps stay as they are written.  A value may be a vector: the same formula then computes all lanes.
 """
 
 from __future__ import annotations
@@ -38,8 +38,13 @@ KINDS: dict[str, tuple[ir.Type, Any]] = {
 }
 
 
+def llvm_type(kind: str, lanes: int = 1) -> ir.Type:
+    """The LLVM type of one number of dtype ``kind``, or of a vector of ``lanes`` of them."""
+    return KINDS[kind][0] if lanes == 1 else ir.VectorType(KINDS[kind][0], lanes)
+
+
 class Value:
-    """An LLVM value with its dtype; Python's operators write instructions."""
+    """An LLVM value with its dtype, a number or a vector of numbers; Python's operators write instructions."""
 
     __slots__ = ("builder", "kind", "value")
 
@@ -50,13 +55,18 @@ class Value:
     def floating(self) -> bool:
         return self.kind.startswith("float")
 
+    @property
+    def lanes(self) -> int:
+        """How many numbers it holds."""
+        return self.value.type.count if isinstance(self.value.type, ir.VectorType) else 1
+
     def like(self, other: Any) -> ir.Value:
         """``other``, a Value of the same dtype or a Python number, as an LLVM value."""
         if isinstance(other, Value):
             if other.kind != self.kind:
                 raise TypeError(f"{self.kind} and {other.kind} in one operation")
             return other.value
-        return constant(self.kind, other)
+        return constant(self.kind, other, self.lanes)
 
     def _binary(self, other: Any, floating: str, signed: str, unsigned: str = "", swap: bool = False) -> Value:
         name = floating if self.floating else unsigned if unsigned and self.kind.startswith("u") else signed
@@ -132,11 +142,20 @@ class Value:
     __hash__ = None  # type: ignore[assignment]
 
 
-def constant(kind: str, number: Any) -> ir.Constant:
+def constant(kind: str, number: Any, lanes: int = 1) -> ir.Constant:
     """An LLVM constant of dtype ``kind``; float32 constants are rounded first, as LLVM demands exact ones."""
     if kind.startswith("float"):
-        return ir.Constant(KINDS[kind][0], float(np.float32(number)) if kind == "float32" else float(number))
-    return ir.Constant(KINDS[kind][0], int(number))
+        one = ir.Constant(KINDS[kind][0], float(np.float32(number)) if kind == "float32" else float(number))
+    else:
+        one = ir.Constant(KINDS[kind][0], int(number))
+    return one if lanes == 1 else ir.Constant(llvm_type(kind, lanes), [one] * lanes)
+
+
+def intrinsic(module: ir.Module, name: str, kind: ir.Type, count: int) -> ir.Function:
+    """LLVM's own function ``llvm.<name>`` with ``count`` arguments of the type ``kind``, which it also gives."""
+    single = kind.element if isinstance(kind, ir.VectorType) else kind
+    form = f"v{kind.count}{single.intrinsic_name}" if isinstance(kind, ir.VectorType) else single.intrinsic_name
+    return cgutils.get_or_insert_function(module, ir.FunctionType(kind, [kind] * count), f"llvm.{name}.{form}")
 
 
 class NativeMachine:
@@ -154,10 +173,7 @@ class NativeMachine:
 
     def _llvm(self, name: str, *values: Any) -> Value:
         model = next(value for value in values if isinstance(value, Value))
-        kind = KINDS[model.kind][0]
-        function = self.builder.module.declare_intrinsic(
-            "llvm." + name, [kind], ir.FunctionType(kind, [kind] * len(values))
-        )
+        function = intrinsic(self.builder.module, name, model.value.type, len(values))
         return Value(self.builder, model.kind, self.builder.call(function, [model.like(value) for value in values]))
 
     def multiply_add(self, a: Any, b: Any, c: Any) -> Value:
@@ -178,7 +194,7 @@ class NativeMachine:
     def convert(self, kind: str, x: Value) -> Value:
         if x.kind == kind:
             return x
-        target, build = KINDS[kind][0], self.builder
+        target, build = llvm_type(kind, x.lanes), self.builder
         width, new_width = _bits(x.kind), _bits(kind)
         unsigned = x.kind.startswith("u") or x.kind == "bool"
         if x.floating and kind.startswith("float"):
@@ -196,7 +212,7 @@ class NativeMachine:
         return Value(build, kind, made)
 
     def reinterpret(self, kind: str, x: Value) -> Value:
-        return Value(self.builder, kind, self.builder.bitcast(x.value, KINDS[kind][0]))
+        return Value(self.builder, kind, self.builder.bitcast(x.value, llvm_type(kind, x.lanes)))
 
     def quotient(self, a: Value, b: Value) -> Value:
         return a / b
@@ -217,9 +233,8 @@ class NativeMachine:
     def _extreme(self, a: Value, b: Value, name: str, first: Value) -> Value:
         if a.floating and llvm.llvm_version_info[0] >= 18:
             # This operation, unlike two selects, is known to LLVM as a reduction, so that its loops become vectors.
-            kind = KINDS[a.kind][0]
-            function = self.builder.module.declare_intrinsic("llvm." + name, [kind], ir.FunctionType(kind, [kind] * 2))
-            return Value(self.builder, a.kind, self.builder.call(function, [a.value, b.value], fastmath=("nsz",)))
+            function = intrinsic(self.builder.module, name, a.value.type, 2)
+            return Value(self.builder, a.kind, self.builder.call(function, [a.value, a.like(b)], fastmath=("nsz",)))
         chosen = self.select(first, a, b)
         return self.select(a != a, a, chosen) if a.floating else chosen
 
@@ -229,7 +244,19 @@ class NativeMachine:
             self.builder.module, ir.FunctionType(kind, [kind] * len(values)), name
         )
         function.attributes.add("nounwind")
-        return Value(self.builder, values[0].kind, self.builder.call(function, [value.value for value in values]))
+        return self._each_lane(values[0].kind, lambda *each: self.builder.call(function, each), *values)
+
+    def _each_lane(self, kind: str, compute: Any, *values: Value) -> Value:
+        """What ``compute`` makes of LLVM numbers, for each lane of ``values`` in turn."""
+        lanes = values[0].lanes
+        if lanes == 1:
+            return Value(self.builder, kind, compute(*(value.value for value in values)))
+        result = ir.Constant(llvm_type(kind, lanes), ir.Undefined)
+        for lane in range(lanes):
+            place = ir.Constant(ir.IntType(32), lane)
+            one = compute(*(self.builder.extract_element(value.value, place) for value in values))
+            result = self.builder.insert_element(result, one, place)
+        return Value(self.builder, kind, result)
 
     def table(self, name: str, numbers: Any, index: Value) -> Value:
         module = self.builder.module
@@ -239,11 +266,15 @@ class NativeMachine:
             variable = ir.GlobalVariable(module, kind, name)
             variable.global_constant, variable.linkage = True, "internal"
             variable.initializer = ir.Constant(kind, [ir.Constant(ir.DoubleType(), float(one)) for one in numbers])
-        place = self.builder.gep(module.globals[name], [ir.Constant(ir.IntType(64), 0), index.value], inbounds=True)
-        number = self.builder.load(place)
-        for mark in (ACCESS_GROUP, "invariant.load"):  # nobody writes here, which LLVM does not see by itself
-            number.set_metadata(mark, module.add_metadata(()))
-        return Value(self.builder, "float64", number)
+
+        def read(at: ir.Value) -> ir.Value:
+            place = self.builder.gep(module.globals[name], [ir.Constant(ir.IntType(64), 0), at], inbounds=True)
+            number = self.builder.load(place)
+            for mark in (ACCESS_GROUP, "invariant.load"):  # nobody writes here, which LLVM does not see by itself
+                number.set_metadata(mark, module.add_metadata(()))
+            return number
+
+        return self._each_lane("float64", read, index)
 
 
 def _bits(kind: str) -> int:

@@ -80,6 +80,8 @@ def _base_key() -> bytes:
         "native.py",
         "native_functions.py",
         "native_blas.py",
+        "vector.py",
+        "native_vector.py",
         "mathematics.py",
         "formula.py",
         "elementary.py",

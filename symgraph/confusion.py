@@ -14,8 +14,9 @@ from symgraph.metrics import Metric
 from symgraph.utils.losses_utils import align_weights
 
 __all__ = [
-    "AUC", "FalseNegatives", "FalsePositives", "MeanIoU", "Precision", "Recall", "SensitivityAtSpecificity",
-    "SpecificityAtSensitivity", "TrueNegatives", "TruePositives",
+    "AUC", "BaseMeanIoU", "FalseNegatives", "FalsePositives", "MeanIoU", "Precision", "Recall",
+    "SensitivityAtSpecificity", "SensitivitySpecificityBase", "SpecificityAtSensitivity", "TrueNegatives",
+    "TruePositives",
 ]
 
 #: What stands for a score that is not among the k largest.
@@ -48,14 +49,15 @@ def _only_top(scores: Any, k: int) -> Any:
 class _Counts(Metric):
     """Counts of true and false, positive and negative decisions, for each threshold.
 
-    `kept` names the counts that the metric needs.
+    `kept` names the counts that the metric needs; each is an attribute, a vector with an entry for each threshold.
     """
 
     kept: tuple[str, ...] = ()
 
     def _count_for(self, thresholds: list[float]) -> None:
         self.thresholds = thresholds
-        self._variables = {name: self.add_weight(name=name, shape=(len(thresholds),)) for name in self.kept}
+        for name in self.kept:
+            setattr(self, name, self.add_weight(name=name, shape=(len(thresholds),)))
 
     def _counting(self, y_true: Any, y_pred: Any, sample_weight: Any, top_k: int | None = None,
                  class_id: int | None = None) -> list:
@@ -80,17 +82,17 @@ class _Counts(Metric):
         if weights is not None:
             weights = K.reshape(weights, (1, -1))
         updates = []
-        for name, variable in self._variables.items():
+        for name in self.kept:
             right = positive if name in {"true_positives", "false_negatives"} else 1.0 - positive
             taken = decided if name.endswith("positives") else 1.0 - decided
             counted = right * taken
             if weights is not None:
                 counted = counted * weights
-            updates.append(K.update_add(variable, K.sum(counted, axis=1)))
+            updates.append(K.update_add(getattr(self, name), K.sum(counted, axis=1)))
         return updates
 
     def _values(self, *names: str) -> list:
-        return [self._variables[name] for name in names]
+        return [getattr(self, name) for name in names]
 
     def _shown(self, values: Any) -> Any:
         """A number for one threshold, a vector for several."""
@@ -183,12 +185,25 @@ class Recall(_Rate):
 _ALL = ("true_positives", "true_negatives", "false_positives", "false_negatives")
 
 
-class _AtConstraint(_Counts):
-    kept = _ALL
+class SensitivitySpecificityBase(_Counts):
+    """Base of the metrics that give one rate where another one has a given value.
 
-    def _set_up(self, value: float, what: str, num_thresholds: int) -> None:
+    A subclass gives `result()`, a tensor made of `true_positives`, `true_negatives`, `false_positives` and
+    `false_negatives` (vectors with an entry for each threshold), e.g. by `self._at_closest(constrained, wanted)`.
+
+    # Arguments
+        value: the value of the rate that is constrained, in [0, 1].
+        num_thresholds: number of thresholds, evenly spaced from 0 to 1.
+    """
+
+    kept = _ALL
+    #: What the value is called in messages.
+    _constrained = "value"
+
+    def __init__(self, value: float, num_thresholds: int = 200, name: str | None = None, dtype: str | None = None):
+        super().__init__(name=name, dtype=dtype)
         if not 0 <= value <= 1:
-            raise ValueError(f"`{what}` must be in the range [0, 1], got {value}.")
+            raise ValueError(f"`{self._constrained}` must be in the range [0, 1], got {value}.")
         if num_thresholds <= 0:
             raise ValueError(f"`num_thresholds` must be > 0, got {num_thresholds}.")
         self.value, self.num_thresholds = value, num_thresholds
@@ -204,14 +219,15 @@ class _AtConstraint(_Counts):
         return K.gather(wanted, index)
 
 
-class SensitivityAtSpecificity(_AtConstraint):
+class SensitivityAtSpecificity(SensitivitySpecificityBase):
     """Sensitivity at the threshold whose specificity is closest to a given one."""
+
+    _constrained = "specificity"
 
     def __init__(self, specificity: float, num_thresholds: int = 200, name: str | None = None,
                  dtype: str | None = None):
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(specificity, num_thresholds, name, dtype)
         self.specificity = specificity
-        self._set_up(specificity, "specificity", num_thresholds)
 
     def result(self):
         tp, tn, fp, fn = self._values(*_ALL)
@@ -221,14 +237,15 @@ class SensitivityAtSpecificity(_AtConstraint):
         return {**super().get_config(), "num_thresholds": self.num_thresholds, "specificity": self.specificity}
 
 
-class SpecificityAtSensitivity(_AtConstraint):
+class SpecificityAtSensitivity(SensitivitySpecificityBase):
     """Specificity at the threshold whose sensitivity is closest to a given one."""
+
+    _constrained = "sensitivity"
 
     def __init__(self, sensitivity: float, num_thresholds: int = 200, name: str | None = None,
                  dtype: str | None = None):
-        super().__init__(name=name, dtype=dtype)
+        super().__init__(sensitivity, num_thresholds, name, dtype)
         self.sensitivity = sensitivity
-        self._set_up(sensitivity, "sensitivity", num_thresholds)
 
     def result(self):
         tp, tn, fp, fn = self._values(*_ALL)
@@ -307,11 +324,11 @@ class AUC(_Counts):
         return {**config, "thresholds": None if inner == even else inner}
 
 
-class MeanIoU(Metric):
-    """Mean over the classes of intersection over union, from class numbers.
+class BaseMeanIoU(Metric):
+    """Base of metrics made of a confusion matrix: `total_cm`, rows for the targets, columns for the predictions.
 
     # Arguments
-        num_classes: number of classes.
+        num_classes: number of classes; targets and predictions are class numbers below it.
     """
 
     def __init__(self, num_classes: int, name: str | None = None, dtype: str | None = None):
@@ -331,11 +348,22 @@ class MeanIoU(Metric):
             columns = columns * weights
         return [K.update_add(self.total_cm, K.dot(K.transpose(rows), columns))]
 
+    def get_config(self):
+        return {**super().get_config(), "num_classes": self.num_classes}
+
+
+class MeanIoU(BaseMeanIoU):
+    """Mean over the classes of intersection over union, from class numbers.
+
+    # Arguments
+        num_classes: number of classes.
+    """
+
+    def __init__(self, num_classes: int, name: str | None = None, dtype: str | None = None):
+        super().__init__(num_classes, name, dtype)
+
     def result(self):
         diagonal = K.sum(self.total_cm * K.constant(np.eye(self.num_classes), dtype=self.dtype), axis=0)
         union = K.sum(self.total_cm, axis=0) + K.sum(self.total_cm, axis=1) - diagonal
         present = K.sum(K.cast(K.not_equal(union, 0.0), self.dtype))
         return _ratio(K.sum(_ratio(diagonal, union)), present)
-
-    def get_config(self):
-        return {**super().get_config(), "num_classes": self.num_classes}

@@ -6,6 +6,7 @@ a training step both are part of the step's one function, and the reported resul
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from typing import Any
 
@@ -313,14 +314,15 @@ class RootMeanSquaredError(Mean):
 
 _CONFUSION = ("AUC", "FalseNegatives", "FalsePositives", "MeanIoU", "Precision", "Recall", "SensitivityAtSpecificity",
               "SpecificityAtSensitivity", "TrueNegatives", "TruePositives")
+_OF_KERAS1 = ("fbeta_score", "fmeasure", "matthews_correlation", "precision", "recall")
+#: Name -> module of what stands on this one in a file of its own.
+_ELSEWHERE = {**dict.fromkeys((*_CONFUSION, "BaseMeanIoU", "SensitivitySpecificityBase"), "symgraph.confusion"),
+              **dict.fromkeys(_OF_KERAS1, "symgraph.legacy.metrics")}
 
 
 def __getattr__(name: str) -> Any:
-    # These stand on `Metric` in a file of their own.
-    if name in _CONFUSION:
-        from symgraph import confusion
-
-        return getattr(confusion, name)
+    if name in _ELSEWHERE:
+        return getattr(importlib.import_module(_ELSEWHERE[name]), name)
     raise AttributeError(f"module 'symgraph.metrics' has no attribute {name!r}")
 
 
@@ -349,9 +351,7 @@ def serialize(metric: Any) -> Any:
 
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
     """The metric of a name or configuration."""
-    from symgraph import confusion
-
-    known = {**_OBJECTS, **{name: getattr(confusion, name) for name in _CONFUSION}}
+    known = {**_OBJECTS, **{name: __getattr__(name) for name in (*_CONFUSION, *_OF_KERAS1)}}
     return deserialize_keras_object(config, known, custom_objects, "metric function")
 
 

@@ -136,3 +136,49 @@ def test_configurations(make):
     again = metrics.deserialize(metrics.serialize(metric))
     assert type(again) is type(metric) and again.get_config() == metric.get_config()
     assert type(metric) in vars(confusion).values()
+
+
+class BalancedAtSensitivity(metrics.SensitivitySpecificityBase):
+    """The mean of both rates where the sensitivity is closest to a value."""
+
+    def result(self):
+        sensitivity = self.true_positives / (self.true_positives + self.false_negatives)
+        specificity = self.true_negatives / (self.true_negatives + self.false_positives)
+        return self._at_closest(sensitivity, (sensitivity + specificity) / 2.0)
+
+
+def test_a_rate_of_ones_own():
+    got = run(BalancedAtSensitivity(0.7, num_thresholds=50), LABELS, SCORES)
+    limits = np.linspace(0, 1, 50)
+    decided = SCORES.ravel()[None] > limits[:, None]
+    positive = LABELS.ravel() == 1
+    found = decided[:, positive].mean(1)
+    right = (~decided[:, ~positive]).mean(1)
+    at = np.argmin(np.abs(found - 0.7))
+    np.testing.assert_allclose(got, (found[at] + right[at]) / 2, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"`value` must be in the range \[0, 1\]"):
+        BalancedAtSensitivity(1.5)
+
+
+class Accuracies(metrics.BaseMeanIoU):
+    """The mean over the classes of how many of a class are found."""
+
+    def result(self):
+        return K.mean(K.sum(self.total_cm * K.eye(self.num_classes), axis=1) / K.sum(self.total_cm, axis=1))
+
+
+def test_a_metric_of_ones_own_from_the_confusion_matrix():
+    truth, found = RNG.integers(0, 3, size=60).astype(float), RNG.integers(0, 3, size=60).astype(float)
+    np.testing.assert_allclose(run(Accuracies(3), truth, found), reference.balanced_accuracy_score(truth, found),
+                               rtol=1e-5)
+    assert Accuracies.from_config(Accuracies(3).get_config()).num_classes == 3
+
+
+def test_counts_of_keras_1_by_name():
+    truth, scores = K.constant(LABELS), K.constant(SCORES)
+    decided = SCORES.ravel() > 0.5
+    for name, function in (("precision", reference.precision_score), ("recall", reference.recall_score),
+                           ("fmeasure", reference.f1_score), ("matthews_correlation", reference.matthews_corrcoef)):
+        assert getattr(metrics, name) is metrics.get(name)
+        np.testing.assert_allclose(K.eval(metrics.get(name)(truth, scores)), function(LABELS.ravel(), decided),
+                                   rtol=1e-4)

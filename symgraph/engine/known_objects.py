@@ -100,4 +100,4 @@ def _known_in_training(name: str, what: str) -> bool:
         return name in losses._OBJECTS
     if name in {"accuracy", "acc", "crossentropy", "ce"}:
         return True
-    return name in metrics._OBJECTS or name in metrics._CONFUSION
+    return name in metrics._OBJECTS or name in metrics._ELSEWHERE

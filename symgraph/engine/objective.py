@@ -73,9 +73,6 @@ class Objective:
         loss, metrics, weighted_metrics, loss_weights, sample_weight_mode, target_tensors: as in `Model.compile`.
     """
 
-    #: What keeps the running value of a metric function.
-    _metric_of_function: type[metrics_module.Metric] = metrics_module.MeanMetricWrapper
-
     def __init__(self, model: Any, loss: Any, metrics: Any, loss_weights: Any, sample_weight_mode: Any,
                  weighted_metrics: Any, target_tensors: Any):
         self.model = model
@@ -132,8 +129,12 @@ class Objective:
                             object.__setattr__(function, "name", name)
                         metric = function
                     else:
-                        metric = self._metric_of_function(function, name=name)
+                        metric = self._metric_of_function(function, name)
                     output.metrics.append((metric, is_weighted))
+
+    def _metric_of_function(self, function: Any, name: str) -> Any:
+        """What keeps the running value of a metric function."""
+        return metrics_module.MeanMetricWrapper(function, name=name)
 
     def _unique_name(self, name: str, output_name: str) -> str:
         if self.several:
@@ -233,7 +234,7 @@ class Objective:
                     continue
                 for key in values:
                     name = self._unique_name(key, output.name)
-                    entry = self._metric_of_function(_entry(function, key), name=name)
+                    entry = self._metric_of_function(_entry(function, key), name)
                     expanded.append((entry, is_weighted))
             output.metrics = expanded
         self._list_metrics()

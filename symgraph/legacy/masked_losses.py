@@ -29,7 +29,8 @@ class BatchMean(metrics.MeanMetricWrapper):
 class MaskedMeans(Objective):
     """The objective of a Keras-1 model: masked steps and samples of weight 0 do not count in the mean of the loss."""
 
-    _metric_of_function = BatchMean
+    def _metric_of_function(self, function: Any, name: str) -> Any:
+        return BatchMean(function, name=name)
 
     def _loss_of(self, output: Any, weights: Any) -> Any:
         loss = output.loss

@@ -6,11 +6,6 @@ Reason -> version -> module -> names; "all" stands for every name of the module.
 from __future__ import annotations
 
 NOT_OFFERED: dict[str, dict[str, dict[str, str]]] = {
-    "an abstract base of two metrics of Keras; subclass Metric": {
-        "2.3.1": {
-            "keras.metrics": "SensitivitySpecificityBase BaseMeanIoU",
-        },
-    },
     "wraps an optimizer of TensorFlow, which is not there": {
         "2.3.1": {
             "keras.optimizers": "TFOptimizer",

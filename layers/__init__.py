@@ -123,6 +123,7 @@ from symgraph.layers.wrappers import (
     TimeDistributed,
     Wrapper,
 )
+from symgraph.utils.generic_utils import deserialize_keras_object
 
 # The other names that Keras gives some layers.
 Convolution1D = Conv1D
@@ -166,6 +167,19 @@ __all__ = [
     "maximum", "minimum", "multiply", "serialize", "subtract",
 ]
 
+#: Layers that only Keras 1 has, in a file that stands on this one.
+_OF_KERAS1 = ("AtrousConv1D", "AtrousConv2D", "AtrousConvolution1D", "AtrousConvolution2D", "ConvRecurrent2D",
+              "Highway", "MaxoutDense", "Recurrent")
+__all__ += [*_OF_KERAS1, "deserialize_keras_object"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OF_KERAS1:
+        from symgraph.legacy import layers as old_layers
+
+        return getattr(old_layers, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 def _known() -> dict[str, Any]:
     """Every class that a configuration may name."""
@@ -189,6 +203,4 @@ def serialize(layer: Layer) -> dict:
 
 def deserialize(config: Mapping, custom_objects: Mapping | None = None) -> Any:
     """The layer (or model) of a configuration."""
-    from symgraph.utils.generic_utils import deserialize_keras_object
-
     return deserialize_keras_object(config, _known(), custom_objects, "layer")

@@ -57,6 +57,8 @@ def _own(module: str, name: str) -> tuple | None:
         layers = _part("_layers")
         if name == "Layer":
             return (layers.Layer,)
+        if name in {"Recurrent", "ConvRecurrent2D"}:
+            return (getattr(_part("_recurrent"), name),)
         functions = _part("_functions").FUNCTIONS
         if name in functions:
             return (functions[name],)

@@ -252,12 +252,20 @@ def make_layer(name: str, arguments: str, native: type, extra: dict | None = Non
         if name.startswith("Atrous"):
             words["dilation_rate"] = words.pop("atrous_rate")
         if recurrent:
+            refuse_steps(self)
             object.__setattr__(self, "_consume_less", words.get("consume_less", "cpu"))
             words.setdefault("implementation" if "consume_less" not in words else "consume_less",
                              words.get("consume_less", 1))
             if words.get("input_dim") is not None:
                 words.setdefault("input_length", None)
         native.__init__(self, **words)
+
+    def refuse_steps(self: Any) -> None:
+        """A derived class whose steps would be passed over: here the whole loop is one cell's."""
+        steps = [each for each in ("step", "get_constants", "preprocess_input") if hasattr(type(self), each)]
+        if steps:
+            raise TypeError(f"{type(self).__name__}: `{steps[0]}` of a class derived from {name} would not be called. "
+                            "To give the steps of a loop, derive it from `Recurrent` (or `ConvRecurrent2D`).")
 
     def get_config(self) -> dict:
         if self._old is None or name == "Merge":  # which writes its functions itself

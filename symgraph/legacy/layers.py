@@ -11,11 +11,12 @@ from symgraph import backend as K
 from symgraph.engine.input_spec import InputSpec
 from symgraph.engine.layer import Layer
 from symgraph.layers import Conv1D, Conv2D
+from symgraph.legacy.recurrent import ConvRecurrent2D, Recurrent
 from symgraph.utils.generic_utils import to_list
 
 __all__ = [
-    "AtrousConv1D", "AtrousConv2D", "AtrousConvolution1D", "AtrousConvolution2D", "Highway", "MaxoutDense", "Merge",
-    "ParametricSoftplus", "SReLU", "TimeDistributedDense", "merge",
+    "AtrousConv1D", "AtrousConv2D", "AtrousConvolution1D", "AtrousConvolution2D", "ConvRecurrent2D", "Highway",
+    "MaxoutDense", "Merge", "ParametricSoftplus", "Recurrent", "SReLU", "TimeDistributedDense", "merge",
 ]
 
 

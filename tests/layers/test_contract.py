@@ -20,14 +20,19 @@ def as_list(value):
 
 
 def layer_classes(module):
-    return {value.__name__ for name, value in vars(module).items()
-            if inspect.isclass(value) and issubclass(value, Layer) and not name.startswith("_")}
+    """The classes of layers among the public names of a module, each by its own name."""
+    public = [getattr(module, name) for name in module.__all__]
+    assert {name for name, value in vars(module).items() if inspect.isclass(value) and issubclass(value, Layer)
+            and value.__module__.startswith(module.__name__) and not name.startswith("_")} <= set(module.__all__)
+    return {value.__name__ for value in public if inspect.isclass(value) and issubclass(value, Layer)}
 
 
 def test_every_layer_has_cases():
-    assert layer_classes(layers) - set(CASES) == set(WITHOUT_CASES)
-    own = {name for name in layer_classes(legacy) if getattr(legacy, name).__module__ == legacy.__name__}
-    assert own == set(LEGACY_CASES)
+    """By name: which public layers have none, and which cases are of no public layer."""
+    public = layer_classes(layers) | layer_classes(legacy)
+    cases = {*CASES, *LEGACY_CASES, *WITHOUT_CASES}
+    assert public - cases == set() and cases - public == set()
+    assert len(cases) == len(CASES) + len(LEGACY_CASES) + len(WITHOUT_CASES)
 
 
 @pytest.mark.parametrize("cell, loop", [(cell, loop) for cell, loop in WITHOUT_CASES.items() if loop])

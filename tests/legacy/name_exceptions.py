@@ -129,22 +129,6 @@ NOT_OFFERED: dict[str, dict[str, dict[str, str]]] = {
             "keras.engine.training": "collect_metrics generator_queue",
         },
     },
-    "an abstract base of Keras 1's own loops, or an old alias; subclass RNN": {
-        "2.3.1": {
-            "keras.layers": "deserialize_keras_object Recurrent ConvRecurrent2D",
-            "keras.layers.convolutional": "AtrousConv1D AtrousConv2D",
-        },
-        "1.1.2": {
-            "keras.layers": "Recurrent ConvRecurrent2D",
-            "keras.layers.convolutional_recurrent": "ConvRecurrent2D",
-            "keras.layers.recurrent": "Recurrent",
-        },
-    },
-    "an abstract base of Keras 1's own loops; subclass RNN": {
-        "2.3.1": {
-            "keras.legacy.layers": "Recurrent ConvRecurrent2D",
-        },
-    },
     "parts of how Keras found its two packages; there is one here": {
         "2.3.1": {
             "keras.preprocessing": "backend utils keras_preprocessing",

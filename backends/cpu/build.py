@@ -174,9 +174,9 @@ def annotate_loops(text: str) -> str:
     Loads and stores carry the marker of :data:`native.ACCESS_GROUP`; each branch to a block that stands earlier in the
     text is the end of a loop and gets ``llvm.loop.parallel_accesses``.
     """
-    from symgraph.backends.cpu.native import ACCESS_GROUP
+    from symgraph.backends.cpu.native import ACCESS_GROUP, WRITTEN_OUT
 
-    if "!" + ACCESS_GROUP not in text:
+    if "!" + ACCESS_GROUP not in text and WRITTEN_OUT not in text:
         return text
     text = re.sub("!" + re.escape(ACCESS_GROUP) + r" !\d+", "!llvm.access.group !900000", text)
     seen: set[str] = set()

@@ -57,6 +57,8 @@ VALUE = {
 
 #: Name of the marker on loads and stores through independent pointers; objects.py turns it into an access group.
 ACCESS_GROUP = "symgraph.access"
+#: Names of functions whose inner loops are written out as far as it pays start so: LLVM need not unroll them further.
+WRITTEN_OUT = "symgraph.microkernel."
 
 
 class Pointer(types.Type):
@@ -410,7 +412,7 @@ _made: dict[str, Any] = {}
 
 def _make(name: str) -> Any:
     """The word ``name`` as Numba sees it; None where the language has no such word."""
-    from symgraph.backends.cpu import mathematics, native_functions
+    from symgraph.backends.cpu import mathematics, microkernels, native_functions
 
     kind, _, dtype = name.partition("_")
     if kind in ("pointer", "independent") and dtype in DTYPES:
@@ -420,6 +422,10 @@ def _make(name: str) -> Any:
         return word(arity, name)(rule)
     if name in mathematics.FUNCTIONS:
         return native_functions.mathematical_word(name, mathematics.FUNCTIONS[name])
+    if name.removesuffix("_here") in microkernels.ARGUMENTS:
+        from symgraph.backends.cpu import native_microkernels
+
+        return native_microkernels.microkernel_word(name)
     if name in _SYSTEM:
         return external(name, _SYSTEM[name])
     if name in VALUE and name not in ("float16", "bfloat16", "bool"):
@@ -435,7 +441,7 @@ def native_namespace(names: set[str]) -> dict[str, Any]:
     """The globals of a kernel that uses ``names``: those that are words of the language, as Numba words and types."""
     from symgraph.backends.cpu import blas
 
-    products = blas.native_words() if any(name.startswith(("gemm_", "gemv_", "blas_")) for name in names) else {}
+    products = blas.native_words() if any(name.startswith(("gemm_", "gemv_", "blas_", "library_")) for name in names) else {}
     found = {}
     for name in names:
         if name not in _made:

@@ -32,7 +32,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from symgraph.backends.cpu import symbols
+from symgraph.backends.cpu import microkernels, symbols
 
 __all__ = [
     "cache_directory",
@@ -80,6 +80,8 @@ def _base_key() -> bytes:
         "native.py",
         "native_functions.py",
         "native_blas.py",
+        "microkernels.py",
+        "native_microkernels.py",
         "vector.py",
         "native_vector.py",
         "mathematics.py",
@@ -317,10 +319,12 @@ def compile_kernels(kernels: list[tuple[str, str]]) -> list[int]:
     call for many is faster than many calls.  Raises build.KernelError, with the source, for one that does not compile.
     """
     with _lock:
-        keys = [kernel_key(source, name) for name, source in kernels]
+        shared = dict.fromkeys(word for _name, source in kernels for word in microkernels.words_shared_by(source))
+        wanted = [(word, microkernels.SHARED[word]) for word in shared] + kernels
+        keys = [kernel_key(source, name) for name, source in wanted]
         fresh: dict[str, tuple[str, str, list[str], bytes]] = {}
         missing: dict[str, tuple[str, str, str]] = {}
-        for key, (name, source) in zip(keys, kernels, strict=True):
+        for key, (name, source) in zip(keys, wanted, strict=True):
             if key in _addresses or key in fresh or key in missing:
                 continue
             symbol = _symbol(name, key)
@@ -331,9 +335,12 @@ def compile_kernels(kernels: list[tuple[str, str]]) -> list[int]:
                 statistics["loaded"] += 1
                 fresh[key] = (name, symbol, *entry)
         fresh.update(_compile(missing))
-        if fresh:
-            _addresses.update(zip(fresh, _load(list(fresh.values())), strict=True))
-        return [_addresses[key] for key in keys]
+        called = {key: fresh.pop(key) for key in keys[: len(shared)] if key in fresh}  # before those that call them
+        for some in filter(None, (called, fresh)):
+            _addresses.update(zip(some, _load(list(some.values())), strict=True))
+            for key, word in zip(keys, shared, strict=False):
+                symbols.register(microkernels.shared_symbol(word), _addresses[key])
+        return [_addresses[key] for key in keys[len(shared) :]]
 
 
 def compile_kernel(source: str, name: str) -> int:

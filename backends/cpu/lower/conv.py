@@ -374,7 +374,7 @@ def _kernel_scratch(step: Step) -> list[tuple[str, DimLike]]:
     channels, filters = target.shape[-2:]
     if winograd.fits(geometry, groups, channels, filters, target.dtype):
         assert isinstance(channels, int) and isinstance(filters, int)
-        return [winograd.gradient_memory(channels, filters), winograd.working_memory(channels, filters)]
+        return [winograd.gradient_memory(channels, filters), winograd.gradient_working_memory(channels, filters)]
     needs: list[tuple[str, DimLike]] = []
     if not _is_plain(geometry, groups):
         needs.append(_gathered(size_of(target.shape[:-1]), target.dtype))

@@ -42,8 +42,9 @@ def _generator(seed: int | None) -> np.random.Generator:
 def _uniform(shape: tuple, low: float, high: float, dtype: Any, seed: int | None) -> np.ndarray:
     dtype = _dtype(dtype)
     draw = np.dtype("float64") if dtype == np.float64 else np.dtype("float32")
-    values: Any = _generator(seed).random(shape, dtype=draw)
-    values = values * draw.type(high - low) + draw.type(low)
+    values: Any = np.asarray(_generator(seed).random(shape, dtype=draw))
+    values *= draw.type(high - low)  # in place: a weight may have a hundred million numbers
+    values += draw.type(low)
     return np.asarray(values, dtype=dtype)
 
 
@@ -58,7 +59,9 @@ def _normal(shape: tuple, mean: float, stddev: float, dtype: Any, seed: int | No
         while outside.any():
             values[outside] = generator.standard_normal(int(outside.sum()), dtype=draw)
             outside = np.abs(values) > 2
-    return np.asarray(values * draw.type(stddev) + draw.type(mean), dtype=dtype)
+    values *= draw.type(stddev)
+    values += draw.type(mean)
+    return np.asarray(values, dtype=dtype)
 
 
 class Initializer:

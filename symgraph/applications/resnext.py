@@ -1,0 +1,16 @@
+"""The grouped residual networks of 2017: see `resnet_common`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from symgraph.applications import imagenet_utils
+from symgraph.applications.imagenet_utils import decode_predictions
+from symgraph.applications.resnet_common import ResNeXt50, ResNeXt101
+
+__all__ = ["ResNeXt101", "ResNeXt50", "decode_predictions", "preprocess_input"]
+
+
+def preprocess_input(x: Any, data_format: str | None = None, **kwargs: Any) -> Any:
+    """Pictures as these networks want them; see `imagenet_utils.preprocess_input`."""
+    return imagenet_utils.preprocess_input(x, data_format, mode="torch", **kwargs)

@@ -29,7 +29,6 @@ lint: $(VENV)/.installed-lint
 
 bench: $(VENV)/.installed-demo
 	$(BIN)/symgraph bench
-	$(BIN)/python benchmarks/small.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit("symgraph needs Python 3.10 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 ...") if sys.version_info < (3, 10) else None'

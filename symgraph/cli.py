@@ -66,19 +66,34 @@ def run_demo(options: argparse.Namespace) -> int:
 
 
 def run_bench(options: argparse.Namespace) -> int:
-    """``symgraph bench``: measure workloads on executors, each in fresh processes."""
+    """``symgraph bench``: measure workloads on executors and on other frameworks, each in processes of its own."""
     from symgraph import benchmarking
+    from symgraph.benchmarking import processes
 
+    known = benchmarking.WORKLOADS
     if options.list:
-        rows = [(name, workload.description) for name, workload in benchmarking.WORKLOADS.items()]
-        print_table(("workload", "what it is"), rows)
+        rows = [(name, ", ".join(map(str, each.batches)), each.description) for name, each in known.items()]
+        print_table(("workload", "batch", "what it is"), rows)
         return 0
-    names = options.workload or benchmarking.DEFAULT_WORKLOADS
-    unknown = [name for name in names if name not in benchmarking.WORKLOADS]
-    if unknown:
-        raise UsageError(f"unknown workload {unknown[0]!r}; known: {', '.join(benchmarking.WORKLOADS)}")
-    executors = [config.find_executor(name) for name in options.executor or [config.executor_name()]]
-    return benchmarking.run(names, executors, seconds=options.seconds, as_json=options.json)
+    names = options.workload or benchmarking.DEFAULT
+    names = list(known) if "all" in names else names
+    for what, given, possible in (("workload", names, known), ("peer", options.peer, processes.PEERS)):
+        unknown = [name for name in given if name not in possible]
+        if unknown:
+            raise UsageError(f"unknown {what} {unknown[0]!r}; known: {', '.join(possible)}")
+    return benchmarking.run(
+        names,
+        [config.find_executor(name) for name in options.executor or [config.executor_name()]],
+        peers=options.peer,
+        pythons=options.peer_python,
+        batches=options.batch,
+        threads=options.threads,
+        seconds=options.seconds,
+        cold=options.cold,
+        as_json=options.json,
+        plot=options.plot,
+        history=options.history,
+    )
 
 
 def run_doctor(options: argparse.Namespace) -> int:
@@ -92,8 +107,13 @@ def run_script(options: argparse.Namespace) -> int:
     """``symgraph run``: run a Keras script in its dialect."""
     from symgraph.scripts import run
 
-    return run.run(Path(options.script), options.arguments, keras=options.keras, fix_python2=options.fix_python2,
-                   full_traceback=options.traceback)
+    return run.run(
+        Path(options.script),
+        options.arguments,
+        keras=options.keras,
+        fix_python2=options.fix_python2,
+        full_traceback=options.traceback,
+    )
 
 
 def check_script(options: argparse.Namespace) -> int:
@@ -126,6 +146,33 @@ def _positive_number(text: str) -> float:
     return value
 
 
+def _add_bench(add: Any, executor_help: str) -> None:
+    """Describe ``symgraph bench`` to the parser."""
+    bench = add(
+        "bench",
+        run_bench,
+        "measure compile times, step times and memory, beside other frameworks",
+        "Run workloads on executors and peers. Each has fresh processes: one with an empty cache of compiled code "
+        "(cold), one with the cache that the first left, which then takes turns with those of the other contestants.",
+    )
+    bench.add_argument("--executor", metavar="NAME", action="append", help=executor_help + "; may be repeated")
+    bench.add_argument("--workload", metavar="NAME", action="append", help="see --list, or all; may be repeated")
+    bench.add_argument("--batch", metavar="N", nargs="+", type=_positive_integer, default=[],
+                       help="rows of a step; default: the workload's own")  # fmt: skip
+    bench.add_argument("--threads", metavar="N", type=_positive_integer, help="default: as `symgraph config` shows")
+    bench.add_argument("--peer", metavar="NAME", action="append", default=[],
+                       help="torch, torch-compile, jax, tf-keras, where installed; may be repeated")  # fmt: skip
+    bench.add_argument("--peer-python", metavar="PATH", action="append", default=[],
+                       help="an interpreter to look for peers in, after this one; may be repeated")  # fmt: skip
+    bench.add_argument("--seconds", type=_positive_number, default=2.0, metavar="S", help="warm steps' time each (2)")
+    bench.add_argument("--no-cold", dest="cold", action="store_false", help="leave out starts with empty caches")
+    bench.add_argument("--list", action="store_true", help="list the workloads and exit")
+    bench.add_argument("--json", metavar="FILE", nargs="?", const="-",
+                       help="write JSON to a file; without one, print it rather than a table")  # fmt: skip
+    bench.add_argument("--plot", metavar="FILE", help="draw the steps' times (needs matplotlib)")
+    bench.add_argument("--history", metavar="FILE", help="compare with the JSON of an earlier run")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="symgraph",
@@ -153,18 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--seed", type=int, default=7, metavar="N", help="seed of weights, dropout and order (7)")
     demo.add_argument("--quiet", dest="verbose", action="store_const", const=2, default=1, help="a line an epoch")
 
-    bench = add(
-        "bench",
-        run_bench,
-        "measure compile times, step times and memory",
-        "Train workloads on executors. Each measurement runs in fresh processes: one with an empty kernel cache "
-        "(cold), one with the cache that the first left.",
-    )
-    bench.add_argument("--executor", metavar="NAME", action="append", help=executor_help + "; may be repeated")
-    bench.add_argument("--workload", metavar="NAME", action="append", help="see --list; may be repeated")
-    bench.add_argument("--seconds", type=_positive_number, default=2.0, metavar="S", help="warm steps' time each (2)")
-    bench.add_argument("--list", action="store_true", help="list the workloads and exit")
-    bench.add_argument("--json", action="store_true", help="print JSON rather than a table")
+    _add_bench(add, executor_help)
 
     doctor = add(
         "doctor",

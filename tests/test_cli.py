@@ -55,6 +55,8 @@ def test_help(capsys, words):
         (("dmeo",), "invalid choice: 'dmeo'"),
         (("demo", "--epochs", "0"), "a positive integer is needed, got '0'"),
         (("bench", "--seconds", "nan"), "a positive number is needed, got 'nan'"),
+        (("bench", "--batch", "1", "0"), "a positive integer is needed, got '0'"),
+        (("bench", "--threads", "two"), "a positive integer is needed, got 'two'"),
     ],
 )
 def test_wrong_usage_leaves_with_2(capsys, words, message):
@@ -62,11 +64,6 @@ def test_wrong_usage_leaves_with_2(capsys, words, message):
         cli.main(words)
     assert left.value.code == 2
     assert message in capsys.readouterr().err
-
-
-def test_unknown_workload_leaves_with_2(home, capsys):
-    assert cli.main(["bench", "--workload", "nothing"]) == 2
-    assert "unknown workload 'nothing'; known: function" in capsys.readouterr().err
 
 
 def test_unknown_executor_leaves_with_2(home, capsys):
@@ -116,46 +113,6 @@ def test_tables_align_words_left_and_numbers_right():
     text = io.StringIO()
     cli.print_table(("name", "size"), [("a", 1), ("longer", 200)], file=text)
     assert text.getvalue().splitlines() == ["name    size", "------  ----", "a          1", "longer   200"]
-
-
-def test_bench_lists_its_workloads(capsys):
-    assert cli.main(["bench", "--list"]) == 0
-    text = capsys.readouterr().out
-    from symgraph.benchmarking import WORKLOADS
-
-    assert all(re.search(rf"^{name} ", text, re.MULTILINE) for name in WORKLOADS)
-
-
-def test_bench_measures_in_fresh_processes(home, capsys):
-    assert cli.main(["bench", "--workload", "function", "--executor", "numpy", "--seconds", "0.05", "--json"]) == 0
-    (result,) = json.loads(capsys.readouterr().out)["results"]
-    assert (result["workload"], result["executor"]) == ("function", "numpy")
-    assert 0 < result["step_seconds"] < result["import_seconds"] + result["first_step_cached_seconds"] + 1
-    assert 10 < result["peak_megabytes"] < 2000
-
-
-def test_bench_reports_failures_and_shows_the_rest(home, capsys, monkeypatch):
-    from symgraph import benchmarking
-
-    def measure(name, executor, seconds):
-        if name == "mlp":
-            raise cli.CommandError("mlp on numpy: out of order")
-        kinds = ("import", "build", "first_step_cold", "first_step_cached", "step")
-        return {"workload": name, "executor": executor, "peak_megabytes": 1, **{k + "_seconds": 0.5 for k in kinds}}
-
-    monkeypatch.setattr(benchmarking, "measure", measure)
-    assert cli.main(["bench", "--workload", "mlp", "--workload", "function", "--executor", "numpy"]) == 1
-    captured = capsys.readouterr()
-    assert "mlp on numpy: out of order" in captured.err
-    assert re.search(r"^function +numpy +500\.00 ms", captured.out, re.MULTILINE)
-
-
-def test_bench_of_an_executor_that_cannot_run_is_a_line_not_a_traceback(home, capsys):
-    pytest.importorskip("numpy")
-    from symgraph import benchmarking
-
-    with pytest.raises(cli.CommandError, match="function on no-such-executor: .*no-such-executor"):
-        benchmarking.measure("function", "no-such-executor", 0.0)
 
 
 def test_doctor(home, capsys):

@@ -1,0 +1,234 @@
+"""``symgraph bench``: workloads on executors, beside other frameworks.
+
+Every contestant - an executor of symgraph, or a peer - runs in processes of its own. One starts with empty caches of
+compiled code (cold); another one finds what the first has left, and then takes turns with the other contestants, so
+that whatever else the machine does falls on all of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from symgraph import config
+from symgraph.benchmarking import processes, report, roofline
+from symgraph.benchmarking.contestants import workloads
+from symgraph.benchmarking.contestants.workloads import DEFAULT, WORKLOADS
+from symgraph.benchmarking.processes import Contestant, Running
+from symgraph.cli import CommandError
+
+__all__ = ["DEFAULT", "WORKLOADS", "contest", "measure", "run"]
+
+#: How often each contestant has its turn.
+ROUNDS = 5
+
+
+def measure(name: str, executor: str, seconds: float = 2.0, batch: int | None = None) -> dict[str, Any]:
+    """Measure one workload on one executor of symgraph, without peers; see `contest`."""
+    results, failures = contest(name, [processes.own(executor)], seconds=seconds, batch=batch)
+    if failures:
+        raise CommandError(failures[0])
+    return results[0]
+
+
+def contest(
+    name: str,
+    contestants: Sequence[Contestant],
+    seconds: float = 2.0,
+    batch: int | None = None,
+    threads: int | None = None,
+    cold: bool = True,
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Measure one workload on some contestants.
+
+    # Arguments
+        name: a key of WORKLOADS.
+        contestants: the first one's losses are what the others' are compared with.
+        seconds: for how long each repeats warm steps.
+        batch: rows of a step (default: the workload's first).
+        threads: of each contestant (default: as the settings say).
+        cold: False leaves out the processes that start with empty caches, and their column.
+
+    # Returns
+        A result for each contestant that came to the end - seconds of import, of building, of the first step with empty
+        and with full caches, the median and the fastest warm step, the spread between the quartiles relative to
+        the median, the peak of the process's memory, and the losses - and a line for each failure.
+    """
+    batch = batch or WORKLOADS[name].batches[0]
+    threads = threads or config.threads()
+    results: list[dict[str, Any]] = []
+    failures: list[str] = []
+    running: list[tuple[dict[str, Any], Running]] = []
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="symgraph-bench-")))
+        for contestant in contestants:
+            result = {"workload": name, "batch": batch, "threads": threads, "contestant": contestant.name}
+            cache = folder / contestant.name
+            try:
+                if cold:
+                    with Running(contestant, name, batch, threads, cache) as process:
+                        result["first_step_cold_seconds"] = process.started["first_step_seconds"]
+                        result["peak_cold_megabytes"] = process.finish() / 1e6
+                process = stack.enter_context(Running(contestant, name, batch, threads, cache))
+            except CommandError as error:
+                failures.append(str(error))
+                continue
+            started = dict(process.started)
+            result.update(
+                first_step_cached_seconds=started.pop("first_step_seconds"), losses=started.pop("values"), **started
+            )
+            running.append((result, process))
+        times = _in_turns(running, seconds, failures)
+        for result, process in running:
+            if times[process]:
+                result["peak_megabytes"] = process.finish() / 1e6
+                results.append({**result, **_summary(times[process])})
+    return results, failures
+
+
+def _in_turns(
+    running: Sequence[tuple[dict[str, Any], Running]], seconds: float, failures: list[str]
+) -> dict[Running, list[float]]:
+    """Warm steps' times of each process; none of one that failed."""
+    times: dict[Running, list[float]] = {process: [] for _, process in running}
+    lost = set()
+    for _ in range(ROUNDS):
+        for _, process in running:
+            if process in lost:
+                continue
+            try:
+                times[process] += process.steps(seconds / ROUNDS)
+            except CommandError as error:
+                failures.append(str(error))
+                lost.add(process)
+                times[process] = []
+    return times
+
+
+def _summary(times: Sequence[float]) -> dict[str, float]:
+    median = statistics.median(times)
+    quartiles = statistics.quantiles(times, n=4) if len(times) > 1 else [median] * 3
+    return {
+        "step_seconds": median,
+        "step_fastest_seconds": min(times),
+        "step_spread": (quartiles[2] - quartiles[0]) / median,
+    }
+
+
+def _judge(results: Sequence[dict[str, Any]], limits: dict[str, float]) -> None:
+    """Add to the results of one workload what follows from comparing them with each other and with the machine."""
+    if not results:
+        return
+    name, batch = results[0]["workload"], results[0]["batch"]
+    flops, moved = workloads.cost(name, batch)
+    bound = max(flops / limits["flops_per_second"], moved / limits["bytes_per_second"])
+    peers = [result for result in results if result["contestant"] in processes.PEERS]
+    reference, tolerance = results[0]["losses"], WORKLOADS[name].tolerance
+    for result in results:
+        result["loss"] = result["losses"][-1]
+        result["loss_agrees"] = bool(abs(result["loss"] - reference[-1]) <= tolerance * abs(reference[0]))
+        result["roofline_share"] = bound / result["step_seconds"]
+        if peers:
+            result["times_best_peer"] = min(each["step_seconds"] for each in peers) / result["step_seconds"]
+            fastest = min(each["step_fastest_seconds"] for each in peers)
+            result["times_best_peer_fastest"] = fastest / result["step_fastest_seconds"]
+
+
+def run(
+    names: Sequence[str],
+    executors: Sequence[str],
+    peers: Sequence[str] = (),
+    pythons: Sequence[str] = (),
+    batches: Sequence[int] = (),
+    threads: int | None = None,
+    seconds: float = 2.0,
+    cold: bool = True,
+    as_json: str | None = None,
+    plot: str | None = None,
+    history: str | None = None,
+) -> int:
+    """Measure workloads on executors and peers, and print a table.
+
+    # Arguments
+        names: keys of WORKLOADS.
+        executors: executors of symgraph.
+        peers: keys of `processes.PEERS`; one that is not installed is left out with a line that says so.
+        pythons: interpreters beside this one in which a peer may be installed.
+        batches: rows of a step (default: the workload's own).
+        threads: of each contestant (default: as the settings say).
+        seconds: for how long each repeats warm steps.
+        cold: whether to measure starts with empty caches.
+        as_json: "-" prints JSON in place of the table; another word is the name of a file to write it to.
+        plot: name of a picture to draw (needs matplotlib).
+        history: name of an earlier JSON file to compare with.
+
+    # Returns
+        0, or 1 if a measurement failed or a contestant's loss is not the others'; the rest is shown all the same.
+    """
+    earlier = report.read_history(history) if history else None
+    if plot:
+        report.require_matplotlib()
+    threads = threads or config.threads()
+    contestants = [processes.own(executor) for executor in executors]
+    skipped = []
+    for peer in peers:
+        found, reason = processes.find_peer(peer, pythons)
+        contestants += found
+        skipped += [reason] if reason else []
+    limits = roofline.measure(threads)
+    results: list[dict[str, Any]] = []
+    failures: list[str] = []
+    for name in names:
+        for batch in batches or WORKLOADS[name].batches:
+            if sys.stderr.isatty():
+                print(f"measuring {name}, batch {batch} ...\x1b[K", end="\r", file=sys.stderr)
+            found, failed = contest(name, contestants, seconds, batch, threads, cold)
+            _judge(found, limits)
+            results += found
+            failures += failed
+    whole = {
+        "machine": _machine(threads),
+        "roofline": limits,
+        "results": results,
+        "failures": failures,
+        "skipped": skipped,
+    }
+    if as_json == "-":
+        print(json.dumps(whole, indent=2))
+    elif results:
+        report.print_results(results, earlier)
+        print(f"\n{threads} threads; {report.describe_roofline(limits)}")
+    if as_json not in (None, "-"):
+        report.write(as_json, json.dumps(whole, indent=2) + "\n")
+    if plot:
+        report.draw(results, plot)
+    for line in [*skipped, *failures]:
+        print(f"symgraph: {line}", file=sys.stderr)
+    astray = [result for result in results if not result["loss_agrees"]]
+    for result in astray:
+        print(
+            f"symgraph: {result['workload']}, batch {result['batch']}: the loss of {result['contestant']} is "
+            f"{result['loss']:.6g}, not that of {results[0]['contestant']}: they did not do the same work",
+            file=sys.stderr,
+        )
+    return 1 if failures or astray else 0
+
+
+def _machine(threads: int) -> dict[str, Any]:
+    from symgraph import doctor
+
+    processor = doctor.processor()
+    return {
+        "processor": processor["model"],
+        "target": processor["target"],
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        "threads": threads,
+    }

@@ -1,5 +1,6 @@
 """A run that was interrupted goes on bit by bit as if nothing had happened."""
 
+import json
 import os
 import random
 import signal
@@ -34,7 +35,7 @@ class Crash(callbacks.Callback):
             raise KeyboardInterrupt
 
 
-def run(path, crash=None, log=None, epochs=6):
+def run(path, crash=None, log=None, epochs=6, save_freq="epoch"):
     """The program: as a user would write it, started again as it was."""
     np.random.seed(1)
     random.seed(1)
@@ -43,7 +44,7 @@ def run(path, crash=None, log=None, epochs=6):
     given = [callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=0.5), Crash(crash),
              callbacks.EarlyStopping("val_loss", patience=50, restore_best_weights=False)]
     if path is not None:
-        given.append(callbacks.BackupAndResume(path))
+        given.append(callbacks.BackupAndResume(path, save_freq=save_freq))
     else:
         given.append(callbacks.LambdaCallback())
     if log is not None:
@@ -74,6 +75,27 @@ def test_it_goes_on_bit_by_bit(tmp_path, crashes):
     assert not path.exists()  # the run has ended by itself
     epochs = [line.split(",")[0] for line in log.read_text().splitlines()]
     assert epochs == ["epoch", *map(str, range(6))]
+
+
+@pytest.mark.parametrize("save_freq", [1, 2])
+def test_it_goes_on_in_the_middle_of_an_epoch(tmp_path, save_freq):
+    """Crashed in the second batch of two epochs of three batches, it begins with the batch after the last backup."""
+    arrays, *rest = state(*run(None))
+    path = tmp_path / "backup.npz"
+    for crash in (0, 3):
+        run(path, crash, save_freq=save_freq)
+    with np.load(path) as file:
+        about = json.loads(file["about"].tobytes())
+    assert (about["epoch"], "done" in about) == ((3, True) if save_freq == 1 else (2, False))
+    got, *more = state(*run(path, save_freq=save_freq))
+    for a, b in zip(got, arrays):
+        np.testing.assert_array_equal(a, b)
+    assert more == rest and not path.exists()
+
+
+def test_a_number_of_batches_is_asked_for():
+    with pytest.raises(ValueError, match="`save_freq` is 'epoch' or a number of batches, got 0"):
+        callbacks.BackupAndResume("path", save_freq=0)
 
 
 def test_a_run_without_crash_is_not_changed_by_it(tmp_path):
@@ -115,6 +137,26 @@ class Shuffled(Sequence):
         np.random.shuffle(self.order)
 
 
+class Restless(Sequence):
+    """Batches that are other ones each time: by numbers of its own, by those of NumPy, by what it counted."""
+
+    def __init__(self):
+        self._own = np.random.RandomState(4)
+        self._new = np.random.default_rng(5)
+        self.seen = np.zeros(24)
+        self.count = {"batches": 0}
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        rows = self._own.permutation(24)[:6]
+        self.seen[rows] += 1
+        self.count["batches"] += 1
+        noise = np.random.normal(size=(6, 5)) + self._new.normal(size=(6, 5))
+        return X[rows] + noise, Y[rows] * self.seen[rows, None] + self.count["batches"]
+
+
 def drawn(draw=np.random):
     """Endless batches of random rows."""
     while True:
@@ -129,6 +171,14 @@ def feeds(kind):
         return {"x": Shuffled(), "validation_data": drawn(np.random.RandomState(2)), "validation_steps": 1}
     if kind == "generator":
         return {"x": drawn(), "steps_per_epoch": 3}
+    if kind == "pass":
+        return {"x": Loader()}
+    if kind == "restless":
+        return {"x": Restless(), "validation_data": Restless()}
+    if kind == "alone":
+        return {"x": Restless(), "workers": 0}
+    if kind == "process":
+        return {"x": Restless(), "workers": 1, "use_multiprocessing": True}
     return {"x": Loader(), "steps_per_epoch": 3}
 
 
@@ -138,13 +188,14 @@ class Loader:
             yield X[start:start + 5], Y[start:start + 5]
 
 
-@pytest.mark.parametrize("kind", ["steps", "sequence", "generator", "loader"])
-def test_the_place_in_the_data(tmp_path, kind):
+@pytest.mark.parametrize("save_freq", ["epoch", 1])
+@pytest.mark.parametrize("kind", ["steps", "sequence", "generator", "loader", "pass", "restless", "alone", "process"])
+def test_the_place_in_the_data(tmp_path, kind, save_freq):
     def program(path, crash=None):
         np.random.seed(3)
         model = Sequential([Dense(4, activation="relu", input_shape=(5,)), Dropout(0.3), Dense(2)])
         model.compile("adam", "mse")
-        given = [Crash(crash), *([callbacks.BackupAndResume(path)] if path else [])]
+        given = [Crash(crash), *([callbacks.BackupAndResume(path, save_freq=save_freq)] if path else [])]
         try:
             model.fit(**feeds(kind), epochs=5, verbose=0, callbacks=given)
         except KeyboardInterrupt:
@@ -168,7 +219,7 @@ from symgraph import callbacks
 from symgraph.models import Sequential
 from symgraph.layers import Dense, Dropout
 
-kill, path, result = sys.argv[1:]
+kill, path, result, freq = sys.argv[1:]
 
 class Kill(callbacks.Callback):
     seen = 0
@@ -192,15 +243,17 @@ np.random.seed(5)
 x, y = np.random.normal(size=(30, 3)), np.random.normal(size=(30, 1))
 model = Sequential([Dense(4, input_shape=(3,)), Dropout(0.5), Dense(1)])
 model.compile("rmsprop", "mse")
-model.fit(x, y, batch_size=8, epochs=6, verbose=0, callbacks=[Kill(), callbacks.BackupAndResume(path)])
+backup = callbacks.BackupAndResume(path, save_freq=int(freq) if freq else "epoch")
+model.fit(x, y, batch_size=8, epochs=6, verbose=0, callbacks=[Kill(), backup])
 np.savez(result, *model.get_weights(), *model.optimizer.get_weights(), model.history.history["loss"])
 """
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="SIGKILL is of POSIX systems")
-def test_a_killed_process(tmp_path):
+@pytest.mark.parametrize("freq", ["", "1"])
+def test_a_killed_process(tmp_path, freq):
     def start(kill, name):
-        command = [sys.executable, "-c", PROGRAM, kill, str(tmp_path / name), str(tmp_path / f"{name}.npz")]
+        command = [sys.executable, "-c", PROGRAM, kill, str(tmp_path / name), str(tmp_path / f"{name}.npz"), freq]
         return subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "numpy"}, capture_output=True, text=True,
                               timeout=120)
 

@@ -286,15 +286,20 @@ class ArraySource:
         self._endless: Iterator | None = None
         self._place = 0
         self._current_order: np.ndarray | None = None
+        #: Of an epoch that was resumed: how many of its batches are done.
+        self._inside = 0
 
     def epoch(self) -> Iterator[tuple[int, list]]:
-        """The batches of one epoch: `(number of samples, list of arrays)`."""
-        if self.steps is None:
-            return self._once(self._order())
-        return self._steps()
+        """The batches of one epoch: `(number of samples, list of arrays)`; of one that was resumed, the rest."""
+        inside, self._inside = self._inside, 0
+        if self.steps is not None:
+            return self._steps(inside)
+        if not inside:
+            self._current_order = self._order()
+        return self._once(self._current_order, inside)
 
-    def _steps(self) -> Iterator[tuple[int, list]]:
-        for _ in range(self.steps or 0):
+    def _steps(self, done: int) -> Iterator[tuple[int, list]]:
+        for _ in range(done, self.steps or 0):
             if self.samples is None:
                 yield 1, []
                 continue
@@ -308,18 +313,29 @@ class ArraySource:
             self._place += 1
             yield batch
 
-    def state(self) -> dict[str, Any]:
-        """Where in the data the next epoch begins."""
-        if self._endless is None:
+    @property
+    def owner(self) -> Any:
+        """The object whose attributes are part of the state: arrays are data."""
+        return None
+
+    def state(self, inside: int = 0) -> dict[str, Any]:
+        """Where in the data training is; `inside`: how many batches of an epoch are done that is not at its end."""
+        if self._endless is None and not inside:
             return {}
         order = {} if self._current_order is None else {"order": self._current_order}
-        return {"place": self._place, **order}
+        return {"place": self._place, "inside": inside, **order}
 
     def restore(self, state: dict[str, Any]) -> bool:
         """Go to the place of a `state`; whether NumPy's random numbers go on from those of the state, too."""
         if state:
             self._place, self._current_order = state["place"], state.get("order")
-            self._endless = self._once(self._current_order, self._place)
+            self._inside = state["inside"]
+            if self.steps is not None and self.samples is not None:
+                self._endless = self._once(self._current_order, self._place)
+        return True
+
+    def read_again(self, state: dict[str, Any]) -> bool:
+        """Nothing: `restore` did it all."""
         return True
 
     def _order(self) -> np.ndarray | None:

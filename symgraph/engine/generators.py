@@ -75,6 +75,10 @@ class GeneratorSource:
         self._stop = threading.Event()
         #: Batches and whole epochs that were taken.
         self._taken = self._epochs = 0
+        #: Of an epoch that was resumed: how many of its batches are done, its order, and what goes on giving it.
+        self._inside = 0
+        self._begun_order: np.ndarray | None = None
+        self._begun: Iterator[Any] | None = None
 
     def __enter__(self) -> GeneratorSource:
         return self
@@ -107,12 +111,14 @@ class GeneratorSource:
             self._pool = None
 
     def epoch(self) -> Iterator[tuple[int, Any]]:
-        """The batches of one epoch."""
+        """The batches of one epoch; of one that was resumed, the rest."""
+        inside, self._inside = self._inside, 0
         if self.steps is None:
-            yield from map(self.arrays_of, self.generator)
+            begun, self._begun = self._begun, None
+            yield from map(self.arrays_of, self.generator if begun is None else begun)
             return
-        batches = self._of_sequence() if self.sequence else self._stream()
-        for _ in range(self.steps):
+        batches = self._of_sequence(inside) if self.sequence else self._stream()
+        for _ in range(inside, self.steps):
             batch = next(batches)
             self._taken += 1
             yield self.arrays_of(batch)
@@ -125,9 +131,14 @@ class GeneratorSource:
             self._endless = self._around()
         return self._checked(self._endless)
 
-    def state(self) -> dict[str, Any]:
-        """How far the data were read at the end of an epoch."""
-        return {"taken": self._taken, "epochs": self._epochs}
+    @property
+    def owner(self) -> Any:
+        """The object whose attributes are part of the state; None for an iterator, which is read again."""
+        return self.generator if self.sequence or self.iterable else None
+
+    def state(self, inside: int = 0) -> dict[str, Any]:
+        """How far the data were read; `inside`: how many batches of an epoch are done that is not at its end."""
+        return {"taken": self._taken, "epochs": self._epochs, "inside": inside}
 
     def restore(self, state: dict[str, Any]) -> bool:
         """Go to the place of a `state`, from the start of the data.
@@ -148,10 +159,37 @@ class GeneratorSource:
             return True
         if self.steps is None:
             return True
+        self._inside = state["inside"]
         batches = self._stream()
         for _ in range(self._taken):
             next(batches)
         return not self._taken
+
+    def read_again(self, state: dict[str, Any]) -> bool:
+        """Read the batches of an epoch that are done again and leave them out, from the start of the epoch.
+
+        # Returns
+            Whether that left NumPy's random numbers alone.
+        """
+        inside = state["inside"]
+        if not inside or not (self.sequence or self.steps is None):
+            return True
+        if self.sequence:
+            self._inside, self._begun_order = inside, self._order()
+            if self.use_multiprocessing and self.workers > 0:
+                self._open_pool()  # the processes read them, with random numbers of their own
+                return True
+        before = np.random.get_state(legacy=False)["state"]
+        if self.sequence:
+            assert self._begun_order is not None
+            for index in self._begun_order[:inside]:
+                self.generator[int(index)]
+        else:
+            self._begun = iter(self.generator)
+            for _ in range(inside):
+                next(self._begun)
+        after = np.random.get_state(legacy=False)["state"]
+        return before["pos"] == after["pos"] and bool((before["key"] == after["key"]).all())
 
     def _around(self) -> Iterator[Any]:
         """The batches of an iterable, over and over."""
@@ -170,15 +208,20 @@ class GeneratorSource:
             np.random.shuffle(order)
         return order
 
-    def _of_sequence(self) -> Iterator[Any]:
-        order = self._order()
-        if self.workers < 1:
-            for index in order:
-                yield self.generator[int(index)]
-            return
+    def _open_pool(self) -> Threads | Processes:
         if self._pool is None:
             self._pool = Processes(self.workers, self.generator) if self.use_multiprocessing else Threads(self.workers)
-        pool, read = self._pool, self.generator.__getitem__
+        return self._pool
+
+    def _of_sequence(self, done: int) -> Iterator[Any]:
+        """The batches of an epoch from the number `done` on."""
+        order, self._begun_order = self._order() if self._begun_order is None else self._begun_order, None
+        if self.workers < 1:
+            for index in order[done:]:
+                yield self.generator[int(index)]
+            return
+        pool, read = self._open_pool(), self.generator.__getitem__
+        dropped = done if isinstance(pool, Processes) else 0
         pending: list = []
 
         def first() -> Any:
@@ -187,12 +230,18 @@ class GeneratorSource:
             return future.result()
 
         try:
-            for index in order:
+            for index in order[done - dropped:]:
                 pending.append(pool.submit(read, int(index)))
                 if len(pending) > self.max_queue_size:
-                    yield first()
+                    batch = first()
+                    if not dropped:
+                        yield batch
+                    dropped = max(0, dropped - 1)
             while pending:
-                yield first()
+                batch = first()
+                if not dropped:
+                    yield batch
+                dropped = max(0, dropped - 1)
         except BrokenProcessPool as error:
             raise RuntimeError("A worker process that makes batches has died (killed, or out of memory). Fewer "
                                "`workers` need less memory; `use_multiprocessing=False` reads in threads.") from error

@@ -6,18 +6,28 @@ batch. What happens between two calls is kept to a minimum: logs are made only i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from symgraph.callbacks import CallbackList, History, ProgbarLogger
+from symgraph.callbacks.backup import Done
 
 __all__ = ["evaluate", "fit", "predict", "run_pass"]
 
+_NOTHING = Done()
+
+
+def reported(value: Any) -> Any:
+    """The value of a loss or metric as callers get it: a number, or an array where the metric gives several (counts at
+    a list of thresholds)."""
+    return float(value) if np.ndim(value) == 0 else np.array(value)
+
 
 def run_pass(function: Callable[[list], list], batches: Iterable, names: list[str], begin: Callable | None,
-             end: Callable | None, stopped: Callable[[], bool] | None = None) -> list[float]:
+             end: Callable | None, stopped: Callable[[], bool] | None = None,
+             after: Callable[[Done], None] | None = None, done: Done = _NOTHING) -> list:
     """Run a function over batches.
 
     # Arguments
@@ -26,13 +36,15 @@ def run_pass(function: Callable[[list], list], batches: Iterable, names: list[st
         names: names of the results.
         begin, end: called around each batch with its index and logs, or None.
         stopped: asked after each batch whether to stop, or None.
+        after: told after each batch, when everybody else has had their say, what is done; or None.
+        done: what is done of a pass that is resumed; `batches` are the others.
 
     # Returns
         The loss, averaged over the samples, and the last values of the metrics.
     """
-    total, count = 0.0, 0
-    values: list = []
-    for index, (size, arrays) in enumerate(batches):
+    first, total, count, known = done
+    values: Sequence = known
+    for index, (size, arrays) in enumerate(batches, first):
         if begin is not None:
             begin(index, {"batch": index, "size": size})
         values = function(arrays)
@@ -41,13 +53,15 @@ def run_pass(function: Callable[[list], list], batches: Iterable, names: list[st
         count += size
         if end is not None:
             logs = {"batch": index, "size": size}
-            logs.update(zip(names, map(float, values)))
+            logs.update(zip(names, map(reported, values)))
             end(index, logs)
             if stopped is not None and stopped():
                 break
+        if after is not None:
+            after(Done(index + 1, total, count, tuple(map(reported, values))))
     if not count:
         raise ValueError("There were no batches: the data are empty.")
-    return [total / count, *map(float, values[1:])]
+    return [total / count, *map(reported, values[1:])]
 
 
 def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epoch: int, verbose: int,
@@ -97,14 +111,30 @@ def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epo
     hooks.on_train_begin()
     try:
         for callback in backups:
-            callback.started(hooks.callbacks)
+            callback.started(hooks.callbacks, sources)
+        restore = None
         for callback in resumed:  # after `on_train_begin`, which sets the other callbacks to their start
-            initial_epoch = callback.resume(hooks.callbacks, sources)
+            initial_epoch, whole, restore = callback.resume()
+            if whole:
+                restore(hooks.callbacks, sources)
+                initial_epoch, restore = initial_epoch + 1, None
         for epoch in range(initial_epoch, epochs):
             model.reset_metrics()
             model._metrics_in_use = True
             hooks.on_epoch_begin(epoch)
-            values = run_pass(function, source.epoch(), names, begin, end, stopped)
+            done = _NOTHING
+            if restore is not None:  # after `on_epoch_begin`, for the same reason
+                done, restore = restore(hooks.callbacks, sources), None
+            else:
+                for callback in backups:
+                    callback.epoch_started(sources)
+
+            def after(now: Done, epoch: int = epoch) -> None:
+                for callback in backups:
+                    callback.batch_done(epoch, now, hooks.callbacks, sources)
+
+            values = run_pass(function, source.epoch(), names, begin, end, stopped,
+                              after if any(callback.save_freq != "epoch" for callback in backups) else None, done)
             logs = dict(zip(names, values))
             if validate is not None and _is_validation_epoch(validation_freq, epoch):
                 logs.update(zip([f"val_{name}" for name in names], validate(hooks)))

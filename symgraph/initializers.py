@@ -207,15 +207,15 @@ class Orthogonal(Initializer):
 
 
 class Identity(Initializer):
-    """The identity matrix times `gain`; for two-dimensional square shapes."""
+    """The identity matrix times `gain`; zeros fill the further rows or columns of a matrix that is not square."""
 
     def __init__(self, gain: float = 1.0):
         self.gain = gain
 
     def __call__(self, shape, dtype=None):
-        if len(shape) != 2 or shape[0] != shape[1]:
-            raise ValueError(f"Identity is for square matrices only, got the shape {tuple(shape)}.")
-        return self.gain * np.eye(shape[0], dtype=_dtype(dtype))
+        if len(shape) != 2:
+            raise ValueError(f"Identity is for matrices only, got the shape {tuple(shape)}.")
+        return np.asarray(self.gain * np.eye(shape[0], shape[1]), _dtype(dtype))
 
     def get_config(self):
         return {"gain": self.gain}

@@ -135,9 +135,14 @@ class Metric(Layer):
                                   initializer="zeros" if initializer is None else initializer)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Update the state with new values and give the result after it; the updates are in `metric.updates`."""
+        """The result after an update of the state with new values.
+
+        The updates are in `metric.updates`, for the function of a training step; `K.eval` of the result makes them.
+        """
         result, updates = self.step(*args, **kwargs)
         self.add_update(updates)
+        result = K.identity(result)
+        result._updates = updates
         return result
 
     def step(self, *args: Any, **kwargs: Any) -> tuple[Any, list]:
@@ -342,6 +347,8 @@ def clone_metrics(metrics: Any) -> Any:
 
 _OBJECTS = {name: globals()[name] for name in __all__
             if name not in {"deserialize", "get", "serialize", "clone_metric", "clone_metrics"}}
+#: How tf.keras names some functions in files.
+_OBJECTS |= {"kl_divergence": kullback_leibler_divergence, "kld": kullback_leibler_divergence, "log_cosh": logcosh}
 
 
 def serialize(metric: Any) -> Any:

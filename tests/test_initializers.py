@@ -45,8 +45,9 @@ def test_fixed_values():
     np.testing.assert_array_equal(initializers.Constant(3.0)((2, 2)), np.full((2, 2), 3.0))
     np.testing.assert_array_equal(initializers.Constant([1.0, 2.0])((3, 2)), [[1, 2]] * 3)
     np.testing.assert_array_equal(initializers.Identity(2.0)((3, 3)), 2 * np.eye(3))
-    with pytest.raises(ValueError, match="square"):
-        initializers.Identity()((2, 3))
+    np.testing.assert_array_equal(initializers.Identity()((2, 3)), np.eye(2, 3))
+    with pytest.raises(ValueError, match="matrices only"):
+        initializers.Identity()((2, 3, 3))
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (3, 5), (2, 3, 4)])

@@ -134,3 +134,12 @@ def test_counts_in_half_precision_go_on():
     finally:
         K.set_floatx("float32")
     np.testing.assert_allclose(got, 0.5, rtol=1e-6)
+
+
+def test_evaluating_a_call_makes_its_updates():
+    metric = metrics.Mean()
+    assert K.eval(metric(100)) == 100
+    assert K.eval(metric([1.0, 5.0], sample_weight=[1.0, 0.2])) == pytest.approx(102 / 2.2)
+    assert [K.eval(variable) for variable in metric.weights] == pytest.approx([102, 2.2])
+    K.eval(metric.update_state([3.0]))
+    assert K.eval(metric.result()) == pytest.approx(105 / 3.2)

@@ -190,32 +190,49 @@ class _IgnoringPhase:
         return self.function(fed)
 
 
-def eval(x: Any) -> np.ndarray:
-    """Compute a tensor that depends on no placeholder; returns an array."""
-    if isinstance(x, Variable):
-        return x.value
-    if not isinstance(x, Tensor):
-        raise TypeError(f"eval: expected a tensor, got {type(x).__name__} {x!r}")
-    return function([], [x], name="eval")([])[0]
+def eval(x: Any) -> Any:
+    """Compute a tensor that depends on no placeholder.
 
-
-def gradients(loss: Tensor, variables: Any) -> Any:
-    """Return the gradient of the sum of `loss` with respect to each tensor of a list (or to one).
+    Args:
+        x: a tensor; an update, such as K.update makes, which is made and gives the new value; what a metric returns,
+            which makes the metric's updates; a list of any of these; an array or a number, which is its own value.
 
     Returns:
-        A list with None for a tensor that does not matter; a single tensor if `variables` is one.
+        An array, or a list of arrays for a list.
+    """
+    if isinstance(x, Variable):
+        return x.value
+    if isinstance(x, Tensor):
+        return function([], [x], updates=getattr(x, "_updates", None), name="eval")([])[0]
+    if isinstance(x, Update):
+        function([], [], updates=[x], name="eval")([])
+        return x.variable.value
+    if isinstance(x, list) and builtins.all(isinstance(each, Update) for each in x):
+        function([], [], updates=x, name="eval")([])  # together: each of them reads the old values
+        return [each.variable.value for each in x]
+    if isinstance(x, list) and builtins.any(isinstance(each, Tensor) for each in x):
+        return [eval(each) for each in x]
+    if isinstance(x, (np.ndarray, np.generic, int, float, list)):
+        return np.asarray(x)
+    raise TypeError(f"eval: expected a tensor, got {type(x).__name__} {x!r}")
+
+
+def gradients(loss: Tensor, variables: Any) -> list[Tensor | None]:
+    """Return the gradients of the sum of `loss` with respect to each tensor of a list (or to one).
+
+    Returns:
+        A list, with None for a tensor that does not matter. It is a list for a single tensor too, as programs that
+        write `K.gradients(loss, x)[0]` expect.
 
     Raises:
         symgraph.autodiff.GradientError: no gradient exists; the operation and the line are named.
     """
-    single = isinstance(variables, Tensor)
-    wrt = [variables] if single else list(variables)
+    wrt = [variables] if isinstance(variables, Tensor) else list(variables)
     grads = autodiff.gradients(as_node(loss), [each.node for each in wrt])
-    result = [
+    return [
         None if grad is None else Tensor(grad, f"gradient of {each.name}")
         for grad, each in zip(grads, wrt, strict=True)
     ]
-    return result[0] if single else result
 
 
 # -------------------------------------------------------------------------------------------------- loops
@@ -289,18 +306,20 @@ def rnn(
         go_backwards: begin with the last time step.
         mask: (batch, time) or (batch, time, 1): where it is false, states stay and the previous output is repeated.
         constants: tensors handed to every step after the states.
-        unroll: accepted; the loop is compiled either way and gives the same numbers.
+        unroll: the loop is compiled either way and gives the same numbers; the number of steps must be known then.
         input_length: accepted; the number of time steps is that of the inputs.
 
     Returns:
         (last output (batch, ...), outputs (batch, time, ...), final states).
 
     Raises:
-        ValueError: inputs with fewer than three dimensions.
+        ValueError: inputs with fewer than three dimensions, or `unroll` without a known number of time steps.
     """
     data = as_node(inputs)
     if data.rank < 3:
         raise ValueError(f"rnn: inputs need at least 3 dimensions (batch, time, ...), got shape {Tensor(data).shape}")
+    if unroll and Tensor(data).shape[1] is None:
+        raise ValueError("rnn: unrolling requires a fixed number of time steps; give the inputs a shape that says it")
     fixed = [each if isinstance(each, Tensor) else Tensor(as_node(each)) for each in constants or ()]
     sequences = [_time_first(data)]
     if mask is not None:

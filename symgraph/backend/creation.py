@@ -31,7 +31,8 @@ __all__ = [
 _UIDS: dict[str, int] = defaultdict(int)
 _SCOPES: list[str] = []
 _PLACEHOLDERS: weakref.WeakSet[Node] = weakref.WeakSet()
-_SPARSE: weakref.WeakSet[Node] = weakref.WeakSet()
+#: Tensors that stand for scipy.sparse matrices.
+_SPARSE: weakref.WeakSet[Tensor] = weakref.WeakSet()
 
 
 def get_uid(prefix: str = "") -> int:
@@ -101,9 +102,7 @@ def placeholder(
     kind = dtype_name(dtype or config.floatx())
     node = leaf.placeholder(_dims_of(shape, "placeholder"), kind)
     _PLACEHOLDERS.add(node)
-    if sparse:
-        _SPARSE.add(node)
-    return Tensor(node, _named(name, "placeholder"))
+    return marked_sparse(Tensor(node, _named(name, "placeholder")), sparse)
 
 
 def variable(
@@ -122,7 +121,8 @@ def variable(
 
         value = evaluate(value)
     sparse = sys.modules.get("scipy.sparse")  # a sparse matrix can only come from a program that has loaded it
-    if sparse is not None and sparse.issparse(value):
+    is_matrix = sparse is not None and sparse.issparse(value)
+    if is_matrix:
         value = value.toarray()
     kind = dtype_name(dtype or config.floatx())
     array = np.asarray(value)
@@ -131,7 +131,9 @@ def variable(
     array = array.astype(numpy_dtype(kind))
     node = leaf.variable(array.shape, kind)
     state.create(node, array)
-    return Variable(node, _named(name, "variable"), constraint)
+    result = Variable(node, _named(name, "variable"), constraint)
+    marked_sparse(result, is_matrix)
+    return result
 
 
 def constant(
@@ -221,13 +223,20 @@ def is_placeholder(x: Any) -> bool:
 
 
 def is_sparse(tensor: Any) -> bool:
-    """Return whether a tensor is a placeholder for scipy.sparse matrices; its values are dense all the same."""
-    return isinstance(tensor, Tensor) and tensor.node in _SPARSE
+    """Return whether a tensor stands for a scipy.sparse matrix; its values are dense all the same."""
+    return isinstance(tensor, Tensor) and tensor in _SPARSE
+
+
+def marked_sparse(tensor: Tensor, sparse: bool) -> Tensor:
+    """Note that a tensor stands for a scipy.sparse matrix, if it does; returns the tensor."""
+    if sparse:
+        _SPARSE.add(tensor)
+    return tensor
 
 
 def to_dense(tensor: Any) -> Tensor:
-    """Return the tensor; its values are dense already."""
-    return tensor
+    """Return the tensor, no longer marked as sparse; its values are dense already."""
+    return identity(tensor, tensor.name) if is_sparse(tensor) else tensor
 
 
 def size(x: Any, name: str | None = None) -> Tensor:
@@ -282,7 +291,7 @@ def count_params(x: Any) -> int:
 
 
 def get_value(x: Any) -> np.ndarray:
-    """Return the value of a variable as an array (of any tensor that can be evaluated without inputs)."""
+    """Return the value of a variable as an array (see K.eval, which takes any tensor without inputs)."""
     if isinstance(x, Variable):
         return x.value
     from symgraph.backend.control import eval as evaluate

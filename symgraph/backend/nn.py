@@ -271,6 +271,8 @@ def channels_first(function: str, data_format: str | None, dim_ordering: str | N
     name = data_format if data_format is not None else dim_ordering
     if name is None or name == "default":
         name = config.image_data_format()
+    if isinstance(name, str):
+        name = name.lower()
     if name not in ("channels_first", "channels_last", "th", "tf"):
         raise ValueError(
             f"{function}: data_format must be 'channels_last' or 'channels_first' ('tf' or 'th' in Keras 1), "

@@ -86,7 +86,11 @@ def _draw(op: Any, shape: Any, dtype: str | None, seed: int | None) -> Node:
 def random_uniform(
     shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: str | None = None, seed: int | None = None
 ) -> Tensor:
-    """Return numbers uniform on [minval, maxval)."""
+    """Return numbers uniform on [minval, maxval), whole ones for a dtype of whole numbers."""
+    if dtype is not None and dtype.startswith(("int", "uint")):
+        # 53 bits: each whole number of a range as large as int32's is as likely as any other.
+        node = _draw(ops.random_uniform, shape, "float64", seed) * (maxval - minval) + minval
+        return Tensor(e.cast(e.floor(node), dtype), "random_uniform")
     node = _draw(ops.random_uniform, shape, dtype, seed)
     return Tensor(node * (maxval - minval) + minval, "random_uniform")
 

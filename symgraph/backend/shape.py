@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from symgraph.backend.creation import is_sparse, marked_sparse
 from symgraph.graph.convert import as_node, operands
 from symgraph.graph.node import Node
 from symgraph.graph.tensor import Tensor
@@ -124,9 +125,9 @@ def batch_flatten(x: Any) -> Tensor:
 
 
 def concatenate(tensors: Sequence[Any], axis: int = -1) -> Tensor:
-    """Join tensors along an axis."""
+    """Join tensors along an axis; the result of sparse ones is marked as sparse."""
     nodes = operands(*tensors)
-    return Tensor(s.concatenate(nodes, axis % nodes[0].rank))
+    return marked_sparse(Tensor(s.concatenate(nodes, axis % nodes[0].rank)), all(map(is_sparse, tensors)))
 
 
 def stack(x: Sequence[Any], axis: int = 0) -> Tensor:

@@ -43,7 +43,7 @@ def test_same_padding_of_unknown_sizes(stride: int, dilation: int, size: int) ->
     w = K.variable(kernel)
     y = K.conv2d(x, w, (stride, stride), "same", dilation_rate=(dilation, dilation))
     assert y.shape == (None, None, None, 3)
-    function = K.function([x], [y, K.gradients(K.sum(y), x)])
+    function = K.function([x], [y, *K.gradients(K.sum(y), x)])
     for rows, columns in ((7, 6), (1, 9), (4, 4)):
         fed = image(2, rows, columns, 2)
         attrs = {

@@ -61,7 +61,7 @@ def test_activations(function, expected) -> None:
     """Right for numbers of any size, and the gradient is a number everywhere."""
     everything = np.concatenate([X.reshape(-1), HUGE.reshape(-1), [0.0]]).astype("float32")
     x = K.variable(everything)
-    result, grad = value(function(x), K.gradients(K.sum(function(x)), x))
+    result, grad = value(function(x), *K.gradients(K.sum(function(x)), x))
     np.testing.assert_allclose(result, expected(everything.astype("float64")), rtol=2e-6, atol=1e-7)
     assert np.isfinite(grad).all()
 
@@ -85,7 +85,7 @@ def test_crossentropy_of_softmax_is_stable() -> None:
     target = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], "float32")
     loss = K.categorical_crossentropy(K.constant(target), K.softmax(x))
     sparse = K.sparse_categorical_crossentropy(K.constant([1, 2], dtype="int32"), K.softmax(x))
-    results = value(loss, sparse, K.gradients(K.sum(loss), x), K.gradients(K.sum(sparse), x))
+    results = value(loss, sparse, *K.gradients(K.sum(loss), x), *K.gradients(K.sum(sparse), x))
     np.testing.assert_allclose(results[0], [2e4, 0.0], atol=1e-6)
     np.testing.assert_allclose(results[1], [2e4, 0.0], atol=1e-6)
     wanted = special.softmax(HUGE.astype("float64"), -1) - target
@@ -97,7 +97,7 @@ def test_crossentropy_of_sigmoid_is_stable() -> None:
     x = K.variable(HUGE)
     target = np.array([[0.0, 1.0, 1.0], [0.0, 1.0, 1.0]], "float32")
     loss = K.binary_crossentropy(K.constant(target), K.sigmoid(x))
-    result, grad = value(loss, K.gradients(K.sum(loss), x))
+    result, grad = value(loss, *K.gradients(K.sum(loss), x))
     np.testing.assert_allclose(result, [[1e4, 1e4, np.log(2)], [0, 1e4, 0]], rtol=1e-6)
     np.testing.assert_allclose(grad, special.expit(HUGE.astype("float64")) - target, atol=1e-6)
 

@@ -84,7 +84,7 @@ def test_running_sums_and_products(axis: int) -> None:
     weights = RNG.normal(size=array.shape)
     for function, expected in ((K.cumsum, np.cumsum), (K.cumprod, np.cumprod)):
         result, grad = value(
-            function(x, axis), K.gradients(K.sum(function(x, axis) * K.constant(weights, dtype="float64")), x)
+            function(x, axis), *K.gradients(K.sum(function(x, axis) * K.constant(weights, dtype="float64")), x)
         )
         np.testing.assert_allclose(result, expected(array, axis), rtol=1e-6)
         for place in ((1, 2), (0, 0), (2, 3)):
@@ -183,7 +183,7 @@ def test_printed_tensors(capfd) -> None:
     x = K.placeholder((2,))
     shown = K.print_tensor(x * 2, "twice:")
     y = K.square(shown)
-    function = K.function([x], [y, K.gradients(K.sum(y), x)])
+    function = K.function([x], [y, *K.gradients(K.sum(y), x)])
     result, grad = function([[1.0, 3.0]])
     assert capfd.readouterr().err == "twice: [2. 6.]\n"
     np.testing.assert_array_equal(result, [4, 36])
@@ -199,7 +199,7 @@ def test_labels_that_do_not_fit_have_an_infinite_loss() -> None:
         K.constant([[1, 1, 1], [1, 0, 1]], dtype="int32"), y, K.constant([[4], [4]], "int32"),
         K.constant([[3], [1]], "int32"),
     )  # fmt: skip
-    result, grad = value(loss, K.gradients(loss[1, 0], y))
+    result, grad = value(loss, *K.gradients(loss[1, 0], y))
     assert result.shape == (2, 1)
     assert np.isinf(result[0, 0])
     # One label in four steps: alignments are a run of it between blanks, 10 of them out of 3 ** 4.
@@ -215,3 +215,42 @@ def test_dense_labels() -> None:
 def test_beam_arguments() -> None:
     with pytest.raises(ValueError, match="1 <= top_paths <= beam_width, got 4 and 2"):
         K.ctc_decode(K.constant(np.ones((1, 2, 3))), K.constant([2], "int32"), greedy=False, beam_width=2, top_paths=4)
+
+
+def test_uniform_whole_numbers() -> None:
+    drawn = value(K.random_uniform((3000,), -2, 5, dtype="int32", seed=3))
+    assert drawn.dtype == np.int32
+    assert np.unique(drawn).tolist() == list(range(-2, 5))
+
+
+def test_sparse_tensors_stay_marked_until_they_are_made_dense() -> None:
+    matrix = sparse.csr_matrix(np.diag([1.0, 0.0, 2.0]))
+    x = K.variable(matrix)
+    joined = K.concatenate([x, x], axis=0)
+    assert K.is_sparse(x) and K.is_sparse(joined)
+    assert not K.is_sparse(K.to_dense(joined)) and not K.is_sparse(K.concatenate([x, K.ones((1, 3))], axis=0))
+    np.testing.assert_array_equal(K.eval(joined), np.vstack([matrix.toarray()] * 2))
+
+
+def test_eval_makes_updates() -> None:
+    x = K.variable([1.0, 2.0])
+    np.testing.assert_array_equal(K.eval(K.update_add(x, [1.0, 1.0])), [2, 3])
+    y = K.variable(0.0)
+    first, second = K.eval([K.update(y, K.sum(x)), K.update(x, x * y)])  # both read the old values
+    assert first == 5 and second.tolist() == [0, 0] and K.get_value(x).tolist() == [0, 0]
+    np.testing.assert_array_equal(K.eval(np.arange(3)), [0, 1, 2])
+
+
+def test_gradients_come_as_a_list() -> None:
+    x = K.variable([1.0, 2.0])
+    (gradient,) = K.gradients(K.sum(K.square(x)), x)
+    np.testing.assert_array_equal(K.eval(gradient), [2, 4])
+
+
+def test_unrolling_needs_a_number_of_steps() -> None:
+    with pytest.raises(ValueError, match="fixed number of time steps"):
+        K.rnn(lambda x, states: (x, states), K.placeholder((2, None, 3)), [K.zeros((2, 3))], unroll=True)
+
+
+def test_layouts_are_read_in_any_case() -> None:
+    assert K.normalize_data_format("Channels_First") == "channels_first"

@@ -37,7 +37,7 @@ def test_blocks_side_by_side(bounds, joined, axis):
         key = [slice(None)] * 3
         key[axis] = slice(start, stop)
         want[tuple(key)] += factor
-    gradient = K.gradients(total, x)
+    (gradient,) = K.gradients(total, x)
     with executor.use("numpy"):
         got = K.function([x], [gradient])([np.zeros((6, 6, 6))])[0]
     np.testing.assert_allclose(got, want, rtol=1e-6)

@@ -1,5 +1,8 @@
 """Matrix products for native kernels, through the BLAS that NumPy or SciPy already carry.
 
+float64 goes to the library; ``gemm_float32`` to microkernels of our own (product.py), and ``library_gemm_float32`` past
+them.
+
 Words of the kernel language (``T`` is float32 or float64; matrices are row-major, ``ld*`` are the lengths of a stored
 row in elements; a transposed operand is stored the other way round):
 
@@ -152,8 +155,11 @@ def outside_name(found: Library, routine: str) -> str:
 
 def provide(name: str) -> bool:
     """Register the outside function ``name`` (``symgraph_blas_...``) with the linker; False for another name."""
-    from symgraph.backends.cpu import symbols
+    from symgraph.backends.cpu import product, symbols
 
+    if name == product.NAME:
+        symbols.register(name, product.address())
+        return True
     found = library()
     routines = found.routines | {"get_threads": found.get_threads, "set_threads": found.set_threads}
     addresses = {outside_name(found, routine): address for routine, address in routines.items()}
@@ -313,6 +319,7 @@ def checked_functions() -> dict[str, Callable[..., None]]:
     """The words over checked pointers."""
     return {
         "gemm_float32": _checked_gemm,
+        "library_gemm_float32": _checked_gemm,
         "gemm_float64": _checked_gemm,
         "gemv_float32": _checked_gemv,
         "gemv_float64": _checked_gemv,

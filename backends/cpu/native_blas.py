@@ -9,6 +9,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.typing.templates import signature
 
+from symgraph.backends.cpu import product
 from symgraph.backends.cpu.blas import _PLAIN, _ROW_MAJOR, _TRANSPOSED, Library, outside_name
 from symgraph.backends.cpu.native import F32, F64, I8, I32, I64, Pointer, word
 
@@ -124,14 +125,32 @@ def _rule(dtype: str, letters: str, emit: Any) -> Any:
     return rule
 
 
+def _call_product(builder: ir.IRBuilder, context: Any, *values: ir.Value) -> None:
+    """Call the function of product.py with the arguments in a table on the stack; floats go as float64."""
+    table = cgutils.alloca_once(builder, ir.ArrayType(I64, len(values)))
+    for k, value in enumerate(values):
+        if isinstance(value.type, ir.PointerType):
+            value = builder.ptrtoint(value, I64)
+        elif value.type is F32:
+            value = builder.bitcast(builder.fpext(value, F64), I64)
+        elif value.type.width < 64:
+            value = builder.zext(value, I64)
+        builder.store(value, builder.gep(table, [I64(0), I64(k)], inbounds=True))
+    kind = ir.FunctionType(ir.VoidType(), [I64] * 3)
+    function = cgutils.get_or_insert_function(builder.module, kind, product.NAME)
+    builder.call(function, [I64(0), I64(1), builder.ptrtoint(table, I64)])
+
+
 @functools.cache
 def words(library: Library) -> dict[str, Any]:
     """Intrinsics for the matrix products, and for the library's thread setting where it has one."""
     found = {}
     for dtype, real in (("float32", F32), ("float64", F64)):
         caller = _Caller(library, real)
-        found["gemm_" + dtype] = word(13, "gemm_" + dtype)(_rule(dtype, "ttiiirpipirpi", caller.gemm))
+        name = "library_gemm_float32" if dtype == "float32" else "gemm_float64"
+        found[name] = word(13, name)(_rule(dtype, "ttiiirpipirpi", caller.gemm))
         found["gemv_" + dtype] = word(11, "gemv_" + dtype)(_rule(dtype, "tiirpipirpi", caller.gemv))
+    found["gemm_float32"] = word(13, "gemm_float32")(_rule("float32", "ttiiirpipirpi", _call_product))
     if library.set_threads:
 
         def get(builder: ir.IRBuilder, context: Any) -> ir.Value:

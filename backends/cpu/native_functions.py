@@ -93,6 +93,10 @@ class Value:
     def __rtruediv__(self, other: Any) -> Value:
         return self._binary(other, "fdiv", "sdiv", "udiv", swap=True)
 
+    def __floordiv__(self, other: Any) -> Value:
+        """Of integers that are not negative."""
+        return self._binary(other, "fdiv", "udiv")
+
     def __and__(self, other: Any) -> Value:
         return self._binary(other, "and_", "and_")
 

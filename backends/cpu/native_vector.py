@@ -64,7 +64,9 @@ class VectorMachine(NativeMachine):
         return Value(self.builder, dtype, ir.Constant(self._vector(dtype), None))
 
     def integer(self, n: Any) -> Value:
-        return n if isinstance(n, Value) else Value(self.builder, "int64", I64(n))
+        if isinstance(n, Value):
+            return self.convert("int64", n) if n.kind == "bool" else n
+        return Value(self.builder, "int64", I64(n))
 
     def shift(self, place: Place, k: Any) -> Place:
         return Place(place.kind, self.builder.gep(place.value, [self.integer(k).value], inbounds=True))
@@ -259,7 +261,7 @@ def _microkernel_word(name: str) -> Any:
     arguments = vector.MICROKERNELS[name].arguments
 
     def rule(*given: Any) -> Any:
-        expected = []
+        expected: list[Any] = []
         for argument, kind in zip(arguments, given, strict=True):
             if argument.startswith("pointer_"):
                 if not isinstance(kind, Pointer) or kind.element != argument.removeprefix("pointer_"):
@@ -366,7 +368,8 @@ def _workspace_rule(dtype: str, size: int) -> Callable[..., Any]:
     kind = Pointer(dtype, False)
 
     def emit(builder: ir.IRBuilder, context: Any) -> ir.Value:
-        memory = cgutils.alloca_once(builder, ir.ArrayType(MEMORY[dtype], size))
+        with builder.goto_entry_block():  # not by cgutils.alloca_once, which fills the memory with zeros
+            memory = builder.alloca(ir.ArrayType(MEMORY[dtype], size))
         memory.align = 64
         return builder.bitcast(memory, MEMORY[dtype].as_pointer())
 

@@ -84,6 +84,7 @@ def _base_key() -> bytes:
         "native_microkernels.py",
         "vector.py",
         "native_vector.py",
+        "product.py",
         "mathematics.py",
         "formula.py",
         "elementary.py",

@@ -1,0 +1,381 @@
+"""Matrix products of float32 numbers by microkernels.
+
+The word ``gemm_float32`` of the kernel language calls one function, compiled once for all kernels: the kernel text
+below.  It takes the way that is fastest for the sizes at hand (``python benchmarks/products.py`` compares with the
+library; benchmarks/results/products.md has its output):
+
+- *blocks*: a panel of columns of the right matrix is packed into fast memory, and all rows of a block of the left one
+  go over it (``multiply_strips``); transposed operands are exchanged while they are packed.
+- *streams*, one row times a matrix: limited by memory, so the matrix is read once, in the order it lies in - some rows
+  at a time (``add_rows_times``) or, transposed, as dot products (``dot_rows``).  One column is the same thing turned.
+- the *library*, for factors other than 0 and 1.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from symgraph.backends.cpu.vector import Target, host, microkernel
+
+__all__ = ["NAME", "address", "kernel"]
+
+#: The outside function that kernels call for ``gemm_float32``: its arguments are those of the word, in a table.
+NAME = "symgraph_product_float32"
+#: Rows of the right matrix that are packed at a time, and rows of the left one: with a panel of a few vectors in the
+#: first level of the cache, and a block of the left matrix in the second.
+DEPTH, ROWS = 320, 144
+#: Between transposed rows, so that they do not all fall on the same lines of the cache.
+LINE = DEPTH + 16
+_ROW_BLOCK = 8
+_DOTS = 4
+
+
+@microkernel("pointer_float32", "int64", "int64", "int64", "pointer_float32", "int64")
+def copy_panels(m: Any, source: Any, line: Any, rows: Any, columns: Any, target: Any, size: Any) -> None:
+    """Row by row into panels of two vectors, ``size`` numbers each; what a last panel has too many is 0."""
+    lanes = m.lanes("float32")
+    width = 2 * lanes
+    whole = m.integer(columns) // width
+    left = columns - whole * width
+
+    def row(r: Any) -> None:
+        def panel(p: Any) -> None:
+            for v in (0, lanes):
+                m.store(target, p * size + r * width + v, m.load(source, r * line + p * width + v))
+
+        def part(_p: Any) -> None:
+            for v in (0, lanes):
+                value = m.load(source, r * line + whole * width + v, left - v)
+                m.store(target, whole * size + r * width + v, value)
+
+        m.repeat(whole, panel)
+        m.repeat(left > 0, part)
+
+    m.repeat(rows, row)
+
+
+@microkernel("pointer_float32", "int64", "int64", "int64", "pointer_float32", "int64")
+def transpose_block(m: Any, source: Any, line: Any, rows: Any, columns: Any, target: Any, target_line: Any) -> None:
+    """``target[c, r] = source[r, c]``: squares in registers, what is left number by number."""
+    lanes = m.lanes("float32")
+    squares_down, squares_across = m.integer(rows) // lanes, m.integer(columns) // lanes
+
+    def band(i: Any) -> None:
+        def square(j: Any) -> None:
+            here = m.shift(source, i * lanes * line + j * lanes)
+            there = m.shift(target, j * lanes * target_line + i * lanes)
+            for k, row in enumerate(m.transposed([m.load(here, line * k) for k in range(lanes)])):
+                m.store(there, target_line * k, row)
+
+        m.repeat(squares_across, square)
+
+    def numbers(first_row: Any, row_count: Any, first_column: Any, column_count: Any) -> None:
+        def line_of(i: Any) -> None:
+            def number(j: Any) -> None:
+                r, c = first_row + i, first_column + j
+                m.put(target, c * target_line + r, m.element(source, r * line + c))
+
+            m.repeat(column_count, number)
+
+        m.repeat(row_count, line_of)
+
+    m.repeat(squares_down, band)
+    done_down, done_across = squares_down * lanes, squares_across * lanes
+    numbers(m.integer(0), done_down, done_across, columns - done_across)
+    numbers(done_down, rows - done_down, m.integer(0), columns)
+
+
+def _nothing(_state: tuple[Any, ...]) -> None:
+    """Give nothing, as the branches of ``either`` must."""
+
+
+@microkernel("pointer_float32", "int64", "pointer_float32", "int64", "int64", "int64", "pointer_float32")
+def add_rows_times(m: Any, x: Any, step: Any, w: Any, line: Any, rows: Any, columns: Any, y: Any) -> None:
+    """``y[c] += sum over r of x[r * step] * w[r, c]``: some rows at a time, each read from left to right."""
+    lanes = m.lanes("float32")
+
+    def together(first: Any, count: int) -> None:
+        factors = [m.repeated(x, (first + k) * step) for k in range(count)]
+        here = [m.shift(w, (first + k) * line) for k in range(count)]
+
+        def at(place: Any, limit: Any = None) -> None:
+            total = m.load(y, place, limit)
+            for factor, row in zip(factors, here, strict=True):
+                total = m.multiply_add(factor, m.load(row, place, limit), total)
+            m.store(y, place, total, limit)
+
+        whole = m.integer(columns) // lanes
+        m.repeat(whole, lambda v: at(v * lanes))
+        m.repeat(m.integer(columns) - whole * lanes > 0, lambda v: at(whole * lanes, columns - whole * lanes))
+
+    blocks = m.integer(rows) // _ROW_BLOCK
+    m.repeat(blocks, lambda b: together(b * _ROW_BLOCK, _ROW_BLOCK))
+    m.repeat(rows - blocks * _ROW_BLOCK, lambda r: together(blocks * _ROW_BLOCK + r, 1))
+
+
+def _strips(vectors: int) -> Callable[..., None]:
+    """Make the microkernel of panels of so many vectors of columns."""
+
+    def strips(
+        m: Any,
+        a: Any,
+        a_row: Any,
+        a_step: Any,
+        b: Any,
+        b_step: Any,
+        depth: Any,
+        c: Any,
+        c_row: Any,
+        rows: Any,
+        add: Any,
+    ) -> None:
+        """``c[r, :] = sum over d of a[r * a_row + d * a_step] * b[d * b_step + :]``, plus what is there if add is 1.
+
+        The rows are shared evenly among strips that fit in the registers.
+        """
+        lanes, most = m.lanes("float32"), strip_rows(m.target)
+
+        def strip(first: Any, count: int) -> None:
+            left, target = m.shift(a, first * a_row), m.shift(c, first * c_row)
+            # Three rows are addressed from one moving pointer: at 0, 1 and 2 times the length of a row.
+            heads = [m.shift(left, a_row * k) for k in range(0, count, 3)]
+
+            def step(_d: Any, right: Any, *state: Any) -> tuple[Any, ...]:
+                moving, totals = state[: len(heads)], state[len(heads) :]
+                panel = [m.load(right, lanes * v) for v in range(vectors)]
+                new = []
+                for k in range(count):
+                    factor = m.repeated(moving[k // 3], a_row * (k % 3))
+                    for v in range(vectors):
+                        new.append(m.multiply_add(factor, panel[v], totals[k * vectors + v]))
+                return m.shift(right, b_step), *(m.shift(head, a_step) for head in moving), *new
+
+            zeros = [m.zero("float32")] * (count * vectors)
+            totals = m.repeat(depth, step, b, *heads, *zeros)[1 + len(heads) :]
+
+            def put(adding: bool) -> None:
+                for k in range(count):
+                    for v in range(vectors):
+                        place, total = c_row * k + lanes * v, totals[k * vectors + v]
+                        m.store(target, place, m.load(target, place) + total if adding else total)
+
+            m.either(add == 1, lambda: put(True), lambda: put(False))
+
+        def among(first: Any, count: Any, low: int, high: int) -> None:
+            """Find out which number from ``low`` to ``high`` the count is, and do that many rows."""
+            if low == high:
+                strip(first, low)
+                return
+            middle = (low + high) // 2
+            m.either(count <= middle, lambda: among(first, count, low, middle),
+                     lambda: among(first, count, middle + 1, high))  # fmt: skip
+
+        number = (m.integer(rows) + (most - 1)) // most
+        m.repeat(number, lambda k: among(rows * k // number, rows * (k + 1) // number - rows * k // number, 1, most))
+
+    return strips
+
+
+def strip_rows(target: Target) -> int:
+    """Return how many rows of two vectors of sums, with the factors, fit in the registers."""
+    return 12 if target.registers >= 32 else 6
+
+
+for _vectors in (1, 2):
+    microkernel(
+        "pointer_float32", "int64", "int64", "pointer_float32", "int64", "int64", "pointer_float32", "int64", "int64",
+        "int64", name=f"multiply_strips_{_vectors}",
+    )(_strips(_vectors))  # fmt: skip
+
+
+@microkernel("pointer_float32", "int64", "int64", "int64", "pointer_float32", "int64", "int64")
+def put_part(m: Any, source: Any, line: Any, rows: Any, columns: Any, target: Any, target_line: Any, add: Any) -> None:
+    """``target[r, c] = source[r, c]``, plus what is there if ``add`` is 1, for up to two vectors of columns."""
+    lanes = m.lanes("float32")
+
+    def row(r: Any) -> None:
+        for v in (0, lanes):
+            place = r * target_line + v
+            value = m.load(source, r * line + v)
+            m.either(
+                add == 1,
+                lambda place=place, value=value, v=v: m.store(
+                    target, place, value + m.load(target, place, columns - v), columns - v
+                ),
+                lambda place=place, value=value, v=v: m.store(target, place, value, columns - v),
+            )
+
+    m.repeat(rows, row)
+
+
+@microkernel("pointer_float32", "pointer_float32", "int64", "int64", "int64", "pointer_float32", "int64", "int64")
+def dot_rows(m: Any, x: Any, w: Any, line: Any, rows: Any, columns: Any, y: Any, step: Any, add: Any) -> None:
+    """``y[r * step] = sum over c of x[c] * w[r, c]``, plus what is there if ``add`` is 1."""
+    lanes = m.lanes("float32")
+    unrolled = 2
+
+    def together(first: Any, count: int) -> None:
+        here = [m.shift(w, (first + k) * line) for k in range(count)]
+
+        def at(place: Any, totals: tuple[Any, ...], limit: Any = None) -> tuple[Any, ...]:
+            factor = m.load(x, place, limit)
+            return tuple(
+                m.multiply_add(factor, m.load(row, place, limit), total)
+                for row, total in zip(here, totals, strict=True)
+            )
+
+        def several(v: Any, *totals: Any) -> tuple[Any, ...]:
+            parts = [at((v * unrolled + u) * lanes, totals[u * count : (u + 1) * count]) for u in range(unrolled)]
+            return tuple(total for part in parts for total in part)
+
+        steps = m.integer(columns) // (lanes * unrolled)
+        totals = m.repeat(steps, several, *[m.zero("float32")] * (unrolled * count))
+        totals = tuple(a + b for a, b in zip(totals[:count], totals[count:], strict=True))
+        done = steps * (lanes * unrolled)
+        for u in range(unrolled):
+            totals = at(done + u * lanes, totals, columns - done - u * lanes)
+        for k, total in enumerate(totals):
+            place, number = (first + k) * step, m.sum(total)
+            m.either(
+                add == 1,
+                lambda place=place, number=number: m.put(y, place, m.element(y, place) + number),
+                lambda place=place, number=number: m.put(y, place, number),
+            )
+
+    blocks = m.integer(rows) // _DOTS
+    m.repeat(blocks, lambda b: together(b * _DOTS, _DOTS))
+    m.repeat(rows - blocks * _DOTS, lambda r: together(blocks * _DOTS + r, 1))
+
+
+_KERNEL = """
+def kernel(thread, threads, args):
+    turned_a = load(args, 0) != 0
+    turned_b = load(args, 1) != 0
+    m = load(args, 2)
+    n = load(args, 3)
+    k = load(args, 4)
+    alpha = float32(load_float64(args, 5))
+    lda = load(args, 7)
+    ldb = load(args, 9)
+    beta = float32(load_float64(args, 10))
+    ldc = load(args, 12)
+    if m <= 0 or n <= 0:
+        return
+    a_lines, a_line = m, k
+    if turned_a:
+        a_lines, a_line = k, m
+    b_lines, b_line = k, n
+    if turned_b:
+        b_lines, b_line = n, k
+    a = pointer_float32(load(args, 6), select(k > 0, (a_lines - 1) * lda + a_line, 0))
+    b = pointer_float32(load(args, 8), select(k > 0, (b_lines - 1) * ldb + b_line, 0))
+    c = pointer_float32(load(args, 11), (m - 1) * ldc + n)
+    add = 0
+    if beta != float32(0):
+        add = 1
+    if alpha != float32(1) or (add == 1 and beta != float32(1)) or k <= 0:
+        library_gemm_float32(turned_a, turned_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+        return
+    if n == 1 and not turned_a and (turned_b or ldb == 1):
+        dot_rows(b, a, lda, m, k, c, ldc, add)
+        return
+    if m <= {dotted} and turned_b and (m == 1 and lda == 1 or not turned_a):
+        rows = 4 + {cached} // (4 * k) * 4
+        for j in range(0, n, rows):
+            for i in range(m):
+                dot_rows(shift(a, i * lda), shift(b, j * ldb), ldb, select(n - j < rows, n - j, rows), k,
+                         shift(c, i * ldc + j), 1, add)
+        return
+    if m <= {streamed} and not turned_b:
+        step = 1
+        row_step = lda
+        if turned_a:
+            step = lda
+            row_step = 1
+        if add == 0:
+            for i in range(m):
+                for column in range(n):
+                    c[i * ldc + column] = float32(0)
+        if m == 1:
+            add_rows_times(a, step, b, ldb, k, n, c)
+            return
+        for j in range(0, n, {stream_columns}):
+            wide = select(n - j < {stream_columns}, n - j, {stream_columns})
+            for d in range(0, k, {stream_rows}):
+                for i in range(m):
+                    add_rows_times(shift(a, i * row_step + d * step), step, shift(b, d * ldb + j), ldb,
+                                   select(k - d < {stream_rows}, k - d, {stream_rows}), wide, shift(c, i * ldc + j))
+        return
+    panels = workspace_float32_{panels_size}()
+    left = workspace_float32_{left_size}()
+    part = workspace_float32_{part_size}()
+    depths = (k + {depth} - 1) // {depth}
+    blocks = (m + {rows} - 1) // {rows}
+    is_packed = turned_b or m > {direct} or (m > {strip} and n * k > {small})
+    for depth in range(depths):
+        k0 = k * depth // depths
+        deep = k * (depth + 1) // depths - k0
+        for block in range(blocks):
+            i0 = m * block // blocks
+            high = m * (block + 1) // blocks - i0
+            a_here = shift(a, i0 * lda + k0)
+            a_row = lda
+            if turned_a:
+                transpose_block(shift(a, k0 * lda + i0), lda, deep, high, left, {line})
+                a_here = left
+                a_row = {line}
+            for j0 in range(0, n, {columns}):
+                width = select(n - j0 < {columns}, n - j0, {columns})
+                if not turned_b and (is_packed or width % {panel} != 0):
+                    copy_panels(shift(b, k0 * ldb + j0), ldb, deep, width, panels, {panel} * deep)
+                for j in range(0, width, {panel}):
+                    wide = select(width - j < {panel}, width - j, {panel})
+                    b_here = shift(panels, j * deep)
+                    b_step = {panel}
+                    if turned_b:
+                        b_here = panels
+                        transpose_block(shift(b, (j0 + j) * ldb + k0), ldb, wide, deep, panels, {panel})
+                    elif not is_packed and wide == {panel}:
+                        b_here = shift(b, k0 * ldb + j0 + j)
+                        b_step = ldb
+                    c_here = shift(c, i0 * ldc + j0 + j)
+                    if wide == {panel}:
+                        multiply_strips_2(a_here, a_row, 1, b_here, b_step, deep, c_here, ldc, high, add)
+                    else:
+                        if wide > {lanes}:
+                            multiply_strips_2(a_here, a_row, 1, b_here, {panel}, deep, part, {panel}, high, 0)
+                        else:
+                            multiply_strips_1(a_here, a_row, 1, b_here, {panel}, deep, part, {panel}, high, 0)
+                        put_part(part, {panel}, high, wide, c_here, ldc, add)
+        add = 1
+"""
+
+#: Columns of the right matrix that are packed at a time.
+COLUMNS = 128
+#: Up to so many rows (or one strip, if the matrix has more numbers than the second), the right matrix is read where it
+#: lies: packing it would take as long as the products.
+DIRECT, SMALL = 24, 1 << 17
+#: Up to so many rows, the right matrix streams by; of several rows, parts that stay in the cache between them.
+STREAMED, STREAM_ROWS, STREAM_COLUMNS = 3, 32, 1024
+#: Up to so many rows, products with a transposed matrix are dot products; numbers of it that stay in the cache.
+DOTTED, CACHED = 4, 32768
+
+
+def kernel() -> str:
+    """The text of the function."""
+    lanes = host().lanes("float32")
+    return _KERNEL.format(
+        panel=2 * lanes, lanes=lanes, panels_size=COLUMNS * DEPTH, part_size=2 * lanes * ROWS, left_size=ROWS * LINE,
+        depth=DEPTH, rows=ROWS, line=LINE, columns=COLUMNS, direct=DIRECT, small=SMALL, strip=strip_rows(host()),
+        streamed=STREAMED, stream_rows=STREAM_ROWS, stream_columns=STREAM_COLUMNS, dotted=DOTTED, cached=CACHED,
+    )  # fmt: skip
+
+
+@functools.cache
+def address() -> int:
+    """The native function, compiled or fetched."""
+    from symgraph.backends.cpu import objects
+
+    return objects.compile_kernel(kernel(), "product")

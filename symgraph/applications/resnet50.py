@@ -7,7 +7,8 @@ from typing import Any
 from symgraph.applications.building import Construction, Published
 from symgraph.applications.imagenet_utils import decode_predictions, preprocess_input
 
-__all__ = ["ResNet50", "conv_block", "decode_predictions", "identity_block", "preprocess_input"]
+__all__ = ["ResNet50", "conv_block", "decode_predictions", "identity_block", "preprocess_input",
+           "residual_block", "stages_of_resnet"]
 
 _RELEASE = "https://github.com/fchollet/deep-learning-models/releases/download/v0.2/"
 WEIGHTS_PATH = _RELEASE + "resnet50_weights_tf_dim_ordering_tf_kernels.h5"
@@ -28,13 +29,13 @@ def identity_block(input_tensor: Any, kernel_size: Any, filters: Any, stage: int
         filters: of the three convolutions.
         stage, block: number and letter in the names of the layers.
     """
-    return _block(_symgraph_layers(), input_tensor, kernel_size, filters, stage, block, None)
+    return residual_block(_symgraph_layers(), input_tensor, kernel_size, filters, stage, block, None)
 
 
 def conv_block(input_tensor: Any, kernel_size: Any, filters: Any, stage: int, block: str,
                strides: Any = (2, 2)) -> Any:
     """Three convolutions, the first with strides, added to one of their input; see `identity_block`."""
-    return _block(_symgraph_layers(), input_tensor, kernel_size, filters, stage, block, strides)
+    return residual_block(_symgraph_layers(), input_tensor, kernel_size, filters, stage, block, strides)
 
 
 def _symgraph_layers() -> Any:
@@ -43,7 +44,7 @@ def _symgraph_layers() -> Any:
     return layers
 
 
-def _block(layers: Any, x: Any, kernel_size: Any, filters: Any, stage: int, block: str, strides: Any) -> Any:
+def residual_block(layers: Any, x: Any, kernel_size: Any, filters: Any, stage: int, block: str, strides: Any) -> Any:
     """A residual block; `strides` is None where its input is added as it is."""
     from symgraph import backend as K
 
@@ -76,9 +77,9 @@ def stages_of_resnet(made: Construction, padded_pool: bool = True) -> Any:
         x = layers.ZeroPadding2D(padding=(1, 1), name="pool1_pad")(x)
     x = layers.MaxPooling2D((3, 3), strides=(2, 2))(x)
     for stage, (filters, count) in enumerate(STAGES, 2):
-        x = _block(layers, x, 3, filters, stage, "a", (1, 1) if stage == 2 else (2, 2))
+        x = residual_block(layers, x, 3, filters, stage, "a", (1, 1) if stage == 2 else (2, 2))
         for number in range(1, count):
-            x = _block(layers, x, 3, filters, stage, "abcdef"[number], None)
+            x = residual_block(layers, x, 3, filters, stage, "abcdef"[number], None)
     return x
 
 

@@ -31,7 +31,6 @@ _SOURCES = {
     "keras.utils.visualize_util": ("symgraph.utils.vis_utils",),
     "keras.datasets.data_utils": ("symgraph.utils.data_utils",),
     "keras.utils.data_utils": ("symgraph.utils.data_utils", "symgraph.utils.generic_utils"),
-    "keras.applications.music_tagger_crnn": ("symgraph.applications.music_tagger_crnn",),
 }
 _SOURCES["keras.engine.topology"] = (*_SOURCES["keras.engine"], "symgraph.legacy.layers")
 
@@ -78,6 +77,9 @@ def _own(module: str, name: str) -> tuple | None:
     if module == "keras.optimizers":
         part = _part("_optimizers")
         return (getattr(part, name),) if hasattr(part, name) else None
+    if module.startswith("keras.applications."):
+        table = _part("_applications").TABLE.get(module, {})
+        return (table[name],) if name in table else None
     if module == "keras.callbacks":
         part = _part("_callbacks")
         return (getattr(part, name),) if name in part.__all__ else None
@@ -226,6 +228,13 @@ def modules(prefix: str) -> dict[str, types.ModuleType]:
 
 #: Names that scripts take from modules of Keras 1 beside the listed ones.
 _BESIDE = {
+    **{f"keras.applications.{name}": {
+        key: f"symgraph.keras1.applications.{place}:{key}" for key in ("decode_predictions", "preprocess_input")}
+       for name, place in (("vgg16", "imagenet_utils"), ("vgg19", "imagenet_utils"), ("resnet50", "imagenet_utils"),
+                           ("music_tagger_crnn", "audio_conv_utils"))},
+    **{f"keras.applications.{name}": {
+        "decode_predictions": "symgraph.keras1.applications.imagenet_utils:decode_predictions"}
+       for name in ("inception_v3", "xception")},
     "keras.models": {"Layer": "symgraph.keras1._layers:Layer", "Model": "symgraph.keras1._models:Model"},
     "keras.layers.core": {"Layer": "symgraph.keras1._layers:Layer"},
     "keras.layers.convolutional": {name: "symgraph.keras1.layers.pooling:" + name for name in (

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from symgraph import backend as K
 from symgraph import constraints, initializers, regularizers
 from symgraph.engine.layer import Layer
 from symgraph.graph.tensor import Tensor
+from symgraph.layers.wrappers import sizes_of
 from symgraph.ops.shape import iota
-from symgraph.utils.generic_utils import is_all_none
+from symgraph.utils.generic_utils import is_all_none, to_list
 
 __all__ = ["AdditiveAttention", "Attention", "MultiHeadAttention"]
 
@@ -149,16 +151,18 @@ class MultiHeadAttention(Layer):
         value_dim: size of a head's values; default: `key_dim`.
         dropout: part of the attention weights that is dropped in training.
         use_bias: whether the projections have biases.
-        output_shape: size of the output; default: that of the query.
+        output_shape: size of the output, or a tuple of sizes; default: that of the query.
+        attention_axes: the axes over which a query looks at keys (an integer or several); default: all between the
+            batch and the features. Along the others each place attends by itself.
         kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
         kernel_constraint, bias_constraint: of all projections.
 
     # Call
         `layer(query, value, key=value, attention_mask=None)`, or with a list. query (batch, queries, features), value
-        and
-        key (batch, keys, ...), attention_mask (batch, queries, keys), true where a query may look;
+        and key (batch, keys, ...), attention_mask (batch, queries, keys), true where a query may look;
         `use_causal_mask=True`: only up to its own place; `return_attention_scores=True`: gives the attention weights
-        (batch, heads, queries, keys) as well.
+        (batch, heads, queries, keys) as well. Each of `queries` and `keys` may be several axes; those that are not in
+        `attention_axes` are of the same size in all inputs, and stand behind the batch in masks and weights.
     # Output
         (batch, queries, output_shape)
     """
@@ -166,10 +170,10 @@ class MultiHeadAttention(Layer):
     _wants_list = True
 
     def __init__(self, num_heads: int, key_dim: int, value_dim: int | None = None, dropout: float = 0.0,
-                 use_bias: bool = True, output_shape: int | None = None, kernel_initializer: Any = "glorot_uniform",
-                 bias_initializer: Any = "zeros", kernel_regularizer: Any = None, bias_regularizer: Any = None,
-                 activity_regularizer: Any = None, kernel_constraint: Any = None, bias_constraint: Any = None,
-                 **kwargs: Any):
+                 use_bias: bool = True, output_shape: Any = None, attention_axes: Any = None,
+                 kernel_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros",
+                 kernel_regularizer: Any = None, bias_regularizer: Any = None, activity_regularizer: Any = None,
+                 kernel_constraint: Any = None, bias_constraint: Any = None, **kwargs: Any):
         super().__init__(**kwargs)
         for name, value in (("num_heads", num_heads), ("key_dim", key_dim)):
             if not hasattr(value, "__index__") or value < 1:
@@ -177,9 +181,8 @@ class MultiHeadAttention(Layer):
         self.supports_masking = True
         self.num_heads, self.key_dim, self.value_dim = num_heads, key_dim, value_dim or key_dim
         self.dropout, self.use_bias = dropout, use_bias
-        if isinstance(output_shape, (list, tuple)) and len(output_shape) == 1:
-            output_shape = output_shape[0]
-        self._output_size = output_shape
+        self._output_sizes = None if output_shape is None else tuple(to_list(output_shape, allow_tuple=True))
+        self._axes = None if attention_axes is None else tuple(to_list(attention_axes, allow_tuple=True))
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
@@ -204,11 +207,21 @@ class MultiHeadAttention(Layer):
                              f"the shapes {input_shape}.")
         query, value = input_shape[0], input_shape[1]
         key = input_shape[2] if len(input_shape) > 2 else value
-        if any(len(shape) != 3 or shape[-1] is None for shape in (query, value, key)):
-            raise ValueError(f"MultiHeadAttention {self.name!r}: query, value and key are (batch, time, features) "
-                             f"with known "
-                             f"features, got the shapes {input_shape}.")
-        heads, size = self.num_heads, self._output_size or query[-1]
+        rank = len(query)
+        if rank < 3 or any(len(shape) != rank or shape[-1] is None for shape in (query, value, key)):
+            raise ValueError(f"MultiHeadAttention {self.name!r}: query, value and key are (batch, time ..., features) "
+                             f"with known features and equally many axes, got the shapes {input_shape}.")
+        axes = range(1, rank - 1) if self._axes is None else [axis % rank for axis in self._axes]
+        if not axes or len(set(axes)) != len(axes) or not set(axes) <= set(range(1, rank - 1)):
+            raise ValueError(f"MultiHeadAttention {self.name!r}: `attention_axes` must be different axes between the "
+                             f"batch and the features, got {self._axes} for inputs of the shapes {input_shape}.")
+        self._attended = tuple(axes)
+        self._alone = tuple(axis for axis in range(1, rank - 1) if axis not in axes)
+        for axis in self._alone:
+            if len({shape[axis] for shape in (query, value, key)} - {None}) > 1:
+                raise ValueError(f"MultiHeadAttention {self.name!r}: axis {axis} is not attended to, so that it must "
+                                 f"have the same size in query, value and key; got the shapes {input_shape}.")
+        heads, sizes = self.num_heads, self._output_sizes or (query[-1],)
 
         def pair(name: str, shape: tuple, bias: tuple) -> tuple:
             kernel = self.add_weight(name=f"{name}/kernel", shape=shape, initializer=self.kernel_initializer,
@@ -221,9 +234,58 @@ class MultiHeadAttention(Layer):
         self._query = pair("query", (query[-1], heads, self.key_dim), (heads, self.key_dim))
         self._key = pair("key", (key[-1], heads, self.key_dim), (heads, self.key_dim))
         self._value = pair("value", (value[-1], heads, self.value_dim), (heads, self.value_dim))
-        self._output = pair("attention_output", (heads, self.value_dim, size), (size,))
+        self._output = pair("attention_output", (heads, self.value_dim, *sizes), sizes)
         self.built = True
 
+    # ------------------------------------------------------------------------------------------ axes
+    def _folded(self, tensor: Any) -> Any:
+        """(batch, axes ..., features) as (batch and what is not attended to, what is, features)."""
+        if K.ndim(tensor) == 3:
+            return tensor
+        moved = K.permute_dimensions(tensor, (0, *self._alone, *self._attended, K.ndim(tensor) - 1))
+        sizes, alone = sizes_of(moved), 1 + len(self._alone)
+        return K.reshape(moved, (math.prod(sizes[:alone]), math.prod(sizes[alone:-1]), sizes[-1]))
+
+    def _unfolded(self, tensor: Any, query: Any) -> Any:
+        """An output, (batch and what is not attended to, what is, sizes ...), with the axes of the query."""
+        if K.ndim(query) == 3:
+            return tensor
+        sizes = sizes_of(query)
+        order = (0, *self._alone, *self._attended)
+        count = len(order)
+        spread = K.reshape(tensor, (*(sizes[axis] for axis in order), *sizes_of(tensor)[2:]))
+        back = [order.index(axis) for axis in range(count)]
+        return K.permute_dimensions(spread, (*back, *range(count, K.ndim(spread))))
+
+    def _spread(self, scores: Any, query: Any, key: Any) -> Any:
+        """Scores (batch and what is not attended to, heads, queries, keys) with all their axes."""
+        if K.ndim(query) == 3:
+            return scores
+        queries, keys = sizes_of(query), sizes_of(key)
+        alone, places = [queries[axis] for axis in self._alone], [queries[axis] for axis in self._attended]
+        return K.reshape(scores, (queries[0], *alone, self.num_heads, *places, *(keys[axis] for axis in self._attended)))
+
+    def _masked(self, scores: Any, query: Any, key: Any, masks: list, attention_mask: Any) -> Any:
+        """Scores that are low where a mask hides a key; masks of keys are (batch, axes ...) with or without the last
+        ones."""
+        masks = [mask for mask in masks if mask is not None]
+        if not masks and attention_mask is None:
+            return scores
+        count, whole = len(self._attended), self._spread(scores, query, key)
+        for mask in masks:
+            while K.ndim(mask) < K.ndim(key) - 1:
+                mask = K.expand_dims(mask, -1)
+            mask = K.permute_dimensions(mask, (0, *self._alone, *self._attended))
+            for _ in range(1 + count):  # the same for all heads and queries
+                mask = K.expand_dims(mask, 1 + len(self._alone))
+            whole = _hidden(whole, mask)
+        if attention_mask is not None:
+            while K.ndim(attention_mask) < K.ndim(whole):  # the same for all heads, and where nothing is attended to
+                attention_mask = K.expand_dims(attention_mask, K.ndim(attention_mask) - 2 * count)
+            whole = _hidden(whole, attention_mask)
+        return whole if K.ndim(query) == 3 else K.reshape(whole, sizes_of(scores))
+
+    # ------------------------------------------------------------------------------------------ the call
     def _heads(self, inputs: Any, weights: tuple) -> Any:
         """A projection, head by head: (batch, time, features) -> (batch, heads, time, size)."""
         kernel, bias = weights
@@ -231,25 +293,17 @@ class MultiHeadAttention(Layer):
         projected = K.dot(inputs, K.reshape(kernel, (features, heads * size)))
         if bias is not None:
             projected = projected + K.reshape(bias, (heads * size,))
-        known, sizes = K.int_shape(inputs), K.shape(inputs)
-        lengths = [sizes[k] if known[k] is None else known[k] for k in (0, 1)]
-        return K.permute_dimensions(K.reshape(projected, (*lengths, heads, size)), (0, 2, 1, 3))
+        return K.permute_dimensions(K.reshape(projected, (*sizes_of(inputs)[:2], heads, size)), (0, 2, 1, 3))
 
     def call(self, inputs, mask=None, attention_mask=None, return_attention_scores=False, use_causal_mask=False,
              training=None):
         query, value = inputs[0], inputs[1]
         key = inputs[2] if len(inputs) > 2 else value
-        queries = self._heads(query, self._query) * self.key_dim**-0.5
-        keys, values = self._heads(key, self._key), self._heads(value, self._value)
+        folded = self._folded(query)
+        queries = self._heads(folded, self._query) * self.key_dim**-0.5
+        keys, values = self._heads(self._folded(key), self._key), self._heads(self._folded(value), self._value)
         scores = queries @ K.permute_dimensions(keys, (0, 1, 3, 2))
-        masks = list(mask) if isinstance(mask, list) else [None, None]
-        if masks[1] is not None:
-            scores = _hidden(scores, masks[1][:, None, None, :])
-        if len(masks) > 2 and masks[2] is not None:
-            scores = _hidden(scores, masks[2][:, None, None, :])
-        if attention_mask is not None:
-            allowed = attention_mask if K.ndim(attention_mask) == 4 else K.expand_dims(attention_mask, 1)
-            scores = _hidden(scores, allowed)
+        scores = self._masked(scores, query, key, mask[1:] if isinstance(mask, list) else [], attention_mask)
         if use_causal_mask:
             scores = _hidden(scores, _causal(scores[:, 0])[None])
         weights = K.softmax(scores)
@@ -258,13 +312,15 @@ class MultiHeadAttention(Layer):
             used = K.in_train_phase(lambda: K.dropout(weights, self.dropout), weights, training=training)
         joined = K.permute_dimensions(used @ values, (0, 2, 1, 3))
         kernel, bias = self._output
-        heads, size, out = K.int_shape(kernel)
-        known, sizes = K.int_shape(query), K.shape(query)
-        lengths = [sizes[k] if known[k] is None else known[k] for k in (0, 1)]
-        output = K.dot(K.reshape(joined, (*lengths, heads * size)), K.reshape(kernel, (heads * size, out)))
+        heads, size, *out = K.int_shape(kernel)
+        lengths = sizes_of(folded)[:2]
+        output = K.dot(K.reshape(joined, (*lengths, heads * size)), K.reshape(kernel, (heads * size, math.prod(out))))
         if bias is not None:
-            output = output + bias
-        return [output, weights] if return_attention_scores else output
+            output = output + K.reshape(bias, (math.prod(out),))
+        if len(out) > 1:
+            output = K.reshape(output, (*lengths, *out))
+        output = self._unfolded(output, query)
+        return [output, self._spread(weights, query, key)] if return_attention_scores else output
 
     def compute_mask(self, inputs, mask=None):
         return None if is_all_none(mask) else mask[0]
@@ -277,7 +333,8 @@ class MultiHeadAttention(Layer):
             "value_dim": self.value_dim,
             "dropout": self.dropout,
             "use_bias": self.use_bias,
-            "output_shape": self._output_size,
+            "output_shape": self._output_sizes,
+            "attention_axes": self._axes,
             "kernel_initializer": initializers.serialize(self.kernel_initializer),
             "bias_initializer": initializers.serialize(self.bias_initializer),
             "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),

@@ -53,15 +53,15 @@ class Wrapper(Layer):
 
 def fold_time(tensor: Any) -> Any:
     """(batch, time, ...) as (batch * time, ...)."""
-    return K.reshape(tensor, (-1, *_sizes(tensor)[2:]))
+    return K.reshape(tensor, (-1, *sizes_of(tensor)[2:]))
 
 
 def unfold_time(tensor: Any, like: Any) -> Any:
     """(batch * time, ...) as (batch, time, ...), with the batch and time of another tensor."""
-    return K.reshape(tensor, (*_sizes(like)[:2], *_sizes(tensor)[1:]))
+    return K.reshape(tensor, (*sizes_of(like)[:2], *sizes_of(tensor)[1:]))
 
 
-def _sizes(tensor: Any) -> list:
+def sizes_of(tensor: Any) -> list:
     """The sizes of a tensor: numbers, and tensors where only the run knows."""
     known, symbolic = K.int_shape(tensor), K.shape(tensor)
     return [symbolic[axis] if size is None else size for axis, size in enumerate(known)]

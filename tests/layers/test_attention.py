@@ -108,6 +108,76 @@ def test_a_causal_head_does_not_see_what_follows():
     np.testing.assert_array_equal(again.predict(VALUE), a)
 
 
+def over_axes(query, value, weights, axes, hidden=None):
+    """Attention over some axes, by loops over all others; `hidden` (batch, queries ..., keys ...): not looked at."""
+    wq, bq, wk, bk, wv, bv, wo, bo = weights
+    q, k, v = (np.einsum("...f,fhd->...hd", data, kernel) + bias
+               for data, kernel, bias in ((query, wq, bq), (value, wk, bk), (value, wv, bv)))
+    alone = [axis for axis in range(1, query.ndim - 1) if axis not in axes]
+    heads, joined = q.shape[-2], np.zeros((*q.shape[:-1], v.shape[-1]))
+    scores = np.zeros((len(q), *(q.shape[axis] for axis in alone), heads, *(q.shape[axis] for axis in axes),
+                       *(k.shape[axis] for axis in axes)))
+    for place in np.ndindex(len(q), *(q.shape[axis] for axis in alone), heads):
+        key = [slice(None)] * q.ndim
+        key[0], key[-2] = place[0], place[-1]
+        for axis, index in zip(alone, place[1:-1]):
+            key[axis] = index
+        key = tuple(key)
+        one, other, values = (array[key].reshape(-1, array.shape[-1]) for array in (q, k, v))
+        logits = one @ other.T / np.sqrt(one.shape[-1])
+        if hidden is not None:
+            logits = np.where(hidden[place[0]].reshape(logits.shape), -np.inf, logits)
+        found = np.exp(logits - logits.max(-1, keepdims=True))
+        found /= found.sum(-1, keepdims=True)
+        scores[place] = found.reshape(scores[place].shape)
+        joined[key] = (found @ values).reshape(joined[key].shape)
+    return np.tensordot(joined, wo, 2) + bo, scores
+
+
+@pytest.mark.parametrize("axes, output", [(None, None), ((1, 2), 5), (1, None), ((2,), (3, 2)), (-2, None)])
+def test_attention_over_axes(axes, output):
+    query = RNG.normal(size=(2, 3, 4, 5)).astype("float32")
+    value = RNG.normal(size=(2, 3, 4, 6)).astype("float32")
+    if axes == 1:
+        value = np.concatenate([value, value[:, :1]], 1)
+    q, v = Input((None, *query.shape[2:])), Input(value.shape[1:])
+    layer = MultiHeadAttention(2, 3, value_dim=4, output_shape=output, attention_axes=axes)
+    model = Model([q, v], layer(q, v, return_attention_scores=True))
+    for weight in layer.weights:
+        K.set_value(weight, RNG.normal(size=K.int_shape(weight)) / 2)
+    attended = (1, 2) if axes is None else tuple(axis % 4 for axis in np.atleast_1d(axes))
+    got, scores = model.predict([query, value])
+    want, found = over_axes(query, value, layer.get_weights(), attended)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(scores, found, rtol=1e-4, atol=1e-5)
+    again = MultiHeadAttention.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+
+
+def test_masks_over_axes():
+    query = RNG.normal(size=(2, 3, 4, 5)).astype("float32")
+    allowed = RNG.uniform(size=(2, 3, 4, 3, 4)) < 0.6
+    allowed[..., 0, 0] = True
+    x, mask = Input((3, 4, 5)), Input((3, 4, 3, 4), dtype="bool")
+    layer = MultiHeadAttention(2, 3)
+    got = Model([x, mask], layer(x, x, attention_mask=mask)).predict([query, allowed])
+    want, _ = over_axes(query, query, layer.get_weights(), (1, 2), ~allowed)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+    mask = Input((4, 4), dtype="bool")  # the same for each row
+    layer = MultiHeadAttention(2, 3, attention_axes=2)
+    got = Model([x, mask], layer(x, x, attention_mask=mask)).predict([query, allowed[:, 0, :, 0]])
+    want, _ = over_axes(query, query, layer.get_weights(), (2,), ~allowed[:, 0, :, 0])
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+    data = query.copy()
+    data[0, 2] = data[1, 1] = 0
+    layer = MultiHeadAttention(2, 3, attention_axes=(1, 2))
+    masked = Masking()(x)  # (batch, rows, columns): a row of zeros, and each of its places
+    got = Model(x, layer(masked, masked)).predict(data)
+    hidden = np.broadcast_to((data == 0).all(-1)[:, None, None], (2, 3, 4, 3, 4))
+    want, _ = over_axes(data, data, layer.get_weights(), (1, 2), hidden)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+
 def test_masked_values_are_not_seen():
     x = Input((5, 4))
     layer = MultiHeadAttention(2, 3)
@@ -124,6 +194,11 @@ def test_refusals():
         Attention()(Input((3, 4)))
     with pytest.raises(ValueError, match="needs a query and a value"):
         MultiHeadAttention(2, 3)(Input((3, 4)))
+    for axes in (0, 3, (1, 1), 4):
+        with pytest.raises(ValueError, match="`attention_axes` must be different axes between"):
+            MultiHeadAttention(2, 3, attention_axes=axes)(Input((3, 4, 5)), Input((3, 4, 5)))
+    with pytest.raises(ValueError, match="axis 1 is not attended to, so that it must have the same size"):
+        MultiHeadAttention(2, 3, attention_axes=2)(Input((3, 4, 5)), Input((2, 4, 5)))
     with pytest.raises(ValueError, match="do not divide the 4 channels"):
         GroupNormalization(3)(Input((3, 4)))
     with pytest.raises(ValueError, match="is not an axis of the features"):

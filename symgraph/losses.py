@@ -311,6 +311,8 @@ class Huber(LossFunctionWrapper):
 
 _OBJECTS = {name: globals()[name] for name in __all__
             if name not in {"deserialize", "get", "serialize", "Reduction", "is_categorical_crossentropy"}}
+#: How tf.keras names some functions in files.
+_OBJECTS |= {"huber": huber_loss, "kl_divergence": kullback_leibler_divergence, "log_cosh": logcosh}
 
 
 def is_categorical_crossentropy(loss: Any) -> bool:

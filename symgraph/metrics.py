@@ -348,7 +348,7 @@ def clone_metrics(metrics: Any) -> Any:
 _OBJECTS = {name: globals()[name] for name in __all__
             if name not in {"deserialize", "get", "serialize", "clone_metric", "clone_metrics"}}
 #: How tf.keras names some functions in files.
-_OBJECTS |= {"kl_divergence": kullback_leibler_divergence, "kld": kullback_leibler_divergence, "log_cosh": logcosh}
+_OBJECTS |= {"kl_divergence": kullback_leibler_divergence, "log_cosh": logcosh}
 
 
 def serialize(metric: Any) -> Any:

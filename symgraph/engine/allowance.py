@@ -1,4 +1,4 @@
-"""How much memory the weights of a model may take that is made for a file."""
+"""What holds while a model is made from a configuration: how much memory its weights may take, and more."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Allowance", "weights_allowed", "weights_from_file"]
+__all__ = ["Allowance", "building_from_configuration", "from_configuration", "weights_allowed",
+           "weights_from_file"]
 
 
 class Allowance:
@@ -56,3 +57,21 @@ def weights_from_file(numbers: int) -> Iterator[None]:
         yield
     finally:
         _FROM_FILE.reset(token)
+
+
+_FROM_CONFIGURATION: ContextVar[bool] = ContextVar("from_configuration", default=False)
+
+
+def from_configuration() -> bool:
+    """Whether a model is being made from a configuration."""
+    return _FROM_CONFIGURATION.get()
+
+
+@contextmanager
+def building_from_configuration() -> Iterator[None]:
+    """For the length of a `with` block the layers that are called belong to a model that somebody stored."""
+    token = _FROM_CONFIGURATION.set(True)
+    try:
+        yield
+    finally:
+        _FROM_CONFIGURATION.reset(token)

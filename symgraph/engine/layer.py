@@ -7,11 +7,13 @@ A layer gives `__init__`, `build(input_shape)` (make the weights), `call(inputs)
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import Any
 
 import numpy as np
 
 from symgraph import backend as K
+from symgraph.engine.allowance import from_configuration
 from symgraph.engine.connectivity import NodeAccess, connect
 from symgraph.engine.input_spec import InputSpec
 from symgraph.engine.layer_weights import WeightOwner, contains, weights_without_values
@@ -254,13 +256,21 @@ class Layer(WeightOwner, NodeAccess):
             TypeError: a mask arrived at a layer that does not support masks.
         """
         if not self.supports_masking:
-            if not is_all_none(mask):
+            if not is_all_none(mask) and not self._drops_mask():
                 raise TypeError(
                     f"Layer {self.name} does not support masking, but was passed an input_mask: {mask}. "
                     "Remove the mask before it (a Lambda drops it), or set `supports_masking = True` in the layer."
                 )
             return None
         return mask
+
+    def _drops_mask(self) -> bool:
+        """Whether a mask ends here in silence: in a model of a configuration, for tf.keras stores such models."""
+        if from_configuration() and "_drops" not in self.__dict__:
+            warnings.warn(f"Layer {self.name!r} ({type(self).__name__}) does not support masking: the mask that the "
+                          "model's configuration leads to it ends there.", stacklevel=2)
+            self.__dict__["_drops"] = True
+        return self.__dict__.get("_drops", False)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the output for an input shape, found by calling the layer on tensors of that shape.

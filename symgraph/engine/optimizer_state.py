@@ -77,7 +77,8 @@ def _pairs(model: Any, stored: list[StoredArray], assignments: list[Assignment],
         if slot == "vhat" and not optimizer.amsgrad:
             continue  # placeholders
         start = before + index * len(entries)
-        pairs += _slot_pairs(optimizer._slots[slot], stored[start:start + len(entries)], entries, assignments, model,
+        # A model without a weight to train has no slots.
+        pairs += _slot_pairs(optimizer._slots.get(slot, []), stored[start:start + len(entries)], entries, assignments, model,
                              origin)
     return pairs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from symgraph.engine.allowance import building_from_configuration
 from symgraph.engine.layer import Layer
 from symgraph.utils.generic_utils import CustomObjectScope
 
@@ -36,7 +37,9 @@ def rebuild(cls: type, config: dict, custom_objects: dict | None = None) -> Any:
         blocked: set[int] = set()
         for layer, call in waiting:
             # The calls of one layer keep their order: their numbers depend on it.
-            if id(layer) in blocked or not _call(layer, call, made):
+            with building_from_configuration():
+                called = id(layer) not in blocked and _call(layer, call, made)
+            if not called:
                 blocked.add(id(layer))
                 later.append((layer, call))
         if len(later) == len(waiting):
@@ -67,6 +70,11 @@ def _tensor(made: dict, name: str, index: int, position: int) -> Any:
     return nodes[index].output_tensors[position] if index < len(nodes) else None
 
 
+def _is_coordinates(value: Any, made: dict) -> bool:
+    return (isinstance(value, list) and len(value) in {3, 4} and isinstance(value[0], str) and value[0] in made
+            and all(isinstance(number, int) for number in value[1:3]))
+
+
 def _call(layer: Layer, call: list, made: dict) -> bool:
     tensors, arguments = [], {}
     for origin in call:
@@ -77,5 +85,11 @@ def _call(layer: Layer, call: list, made: dict) -> bool:
         if tensor is None:
             return False
         tensors.append(tensor)
+    # tf.keras writes a tensor that was given by name as the coordinates of where it comes from.
+    for name, value in arguments.items():
+        if _is_coordinates(value, made):
+            arguments[name] = _tensor(made, *value[:3])
+            if arguments[name] is None:
+                return False
     layer(tensors[0] if len(tensors) == 1 and not getattr(layer, "_wants_list", False) else tensors, **arguments)
     return True

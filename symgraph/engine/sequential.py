@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from symgraph.engine.allowance import building_from_configuration
 from symgraph.engine.input_layer import Input, InputLayer
 from symgraph.engine.layer import Layer
 from symgraph.engine.model import Model
@@ -224,10 +225,11 @@ class Sequential(Model):
         else:
             name, shape, entries = None, None, config
         model = cls(name=name)
-        for entry in entries:
-            model.add(layers_module.deserialize(entry, custom_objects=custom_objects))
-        if not model.built and shape:
-            model.build(tuple(shape))
+        with building_from_configuration():
+            for entry in entries:
+                model.add(layers_module.deserialize(entry, custom_objects=custom_objects))
+            if not model.built and shape:
+                model.build(tuple(shape))
         return model
 
     def __call__(self, inputs: Any, **kwargs: Any) -> Any:

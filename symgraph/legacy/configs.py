@@ -39,6 +39,8 @@ _UNUSED = {
     "SeparableConv2D": ("kernel_initializer", "kernel_regularizer", "kernel_constraint"),
     "DepthwiseConv2D": ("kernel_initializer", "kernel_regularizer", "kernel_constraint", "filters"),
 }
+#: What tf.keras keeps about an attention over the one axis of time; the shapes follow from the inputs.
+_OF_TF_ATTENTION = frozenset({"attention_axes", "query_shape", "key_shape", "value_shape", "softmax_robust_masking"})
 
 
 def modern_config(config: Any, version: str | None = None, custom_objects: Mapping | None = None,
@@ -142,6 +144,8 @@ def _known_options(class_name: str, config: dict) -> dict:
         config["dtype"] = _compute_dtype(config["dtype"])
     if class_name == "BatchNormalization" and isinstance(config.get("axis"), list) and len(config["axis"]) == 1:
         config["axis"] = config["axis"][0]
+    if class_name == "MultiHeadAttention" and config.get("attention_axes") in (None, [1], 1):
+        config = {key: value for key, value in config.items() if key not in _OF_TF_ATTENTION}
     known = layers._known().get(class_name)
     if known is None or "layers" in config:
         return config

@@ -377,3 +377,12 @@ def test_safetensors_holds_weights_only(tmp_path):
 def test_dropout_and_lambda_survive_a_copy():
     model = Sequential([Lambda(lambda x: 2 * x, input_shape=(3,)), Dropout(0.5), Dense(1)])
     np.testing.assert_array_equal(copy.deepcopy(model).predict(X), model.predict(X))
+
+
+def test_a_model_without_a_weight_to_train(tmp_path):
+    model = Sequential([Dense(2, input_shape=(3,), trainable=False)])
+    model.compile("adam", "mse")
+    x, y = np.ones((4, 3)), np.ones((4, 2))
+    before = model.train_on_batch(x, y)
+    model.save(tmp_path / "frozen.h5")
+    assert load_model(tmp_path / "frozen.h5").train_on_batch(x, y) == before

@@ -262,8 +262,8 @@ class MultiHeadAttention(Layer):
         if K.ndim(query) == 3:
             return scores
         queries, keys = sizes_of(query), sizes_of(key)
-        alone, places = [queries[axis] for axis in self._alone], [queries[axis] for axis in self._attended]
-        return K.reshape(scores, (queries[0], *alone, self.num_heads, *places, *(keys[axis] for axis in self._attended)))
+        return K.reshape(scores, (queries[0], *(queries[axis] for axis in self._alone), self.num_heads,
+                                  *(sizes[axis] for sizes in (queries, keys) for axis in self._attended)))
 
     def _masked(self, scores: Any, query: Any, key: Any, masks: list, attention_mask: Any) -> Any:
         """Scores that are low where a mask hides a key; masks of keys are (batch, axes ...) with or without the last

@@ -7,7 +7,7 @@ from typing import Any
 from symgraph import backend as K
 from symgraph.engine.input_spec import InputSpec
 from symgraph.engine.layer import Layer
-from symgraph.utils.generic_utils import has_arg, to_list
+from symgraph.utils.generic_utils import has_arg, is_all_none, to_list
 
 __all__ = ["Bidirectional", "TimeDistributed", "Wrapper"]
 
@@ -74,7 +74,7 @@ class TimeDistributed(Wrapper):
         layer: the layer.
 
     # Input
-        (batch, time, ...)
+        (batch, time, ...), or a list of such inputs, of the same time, for a layer that takes several
     # Output
         (batch, time, ...): the output of the layer for each step.
 
@@ -84,64 +84,80 @@ class TimeDistributed(Wrapper):
     def __init__(self, layer: Layer, **kwargs: Any):
         super().__init__(layer, **kwargs)
         self.supports_masking = True
-        self._inner: dict[int, tuple] = {}
+        self._inner: tuple = ()
 
     @staticmethod
-    def _folded(shape: tuple) -> tuple:
+    def _folded(shape: Any) -> Any:
+        """The shape (the shapes) of one step for those of all steps."""
+        if isinstance(shape, list):
+            return [TimeDistributed._folded(one) for one in shape]
         batch = None if None in shape[:2] else shape[0] * shape[1]
         return (batch, *shape[2:])
 
     def build(self, input_shape):
-        if isinstance(input_shape, list):
-            raise ValueError(f"TimeDistributed {self.name!r} takes one input, got the shapes {input_shape}. "
-                             f"Concatenate the "
-                             "inputs before.")
-        if len(input_shape) < 3:
-            raise ValueError(f"TimeDistributed {self.name!r} needs an input (batch, time, ...) of at least 3 "
-                             f"dimensions, got "
-                             f"the shape {tuple(input_shape)}.")
-        self.input_spec = InputSpec(shape=(None, None, *input_shape[2:]))
+        shapes = input_shape if isinstance(input_shape, list) else [input_shape]
+        for shape in shapes:
+            if len(shape) < 3:
+                raise ValueError(f"TimeDistributed {self.name!r} needs inputs (batch, time, ...) of at least 3 "
+                                 f"dimensions, got the shape {tuple(shape)}.")
+        if len({shape[1] for shape in shapes} - {None}) > 1:
+            raise ValueError(f"TimeDistributed {self.name!r}: the inputs have different numbers of time steps: their "
+                             f"shapes are {[tuple(shape) for shape in shapes]}.")
+        specs = [InputSpec(shape=(None, None, *shape[2:])) for shape in shapes]
+        self.input_spec = specs if isinstance(input_shape, list) else specs[0]
         if not self.layer.built:
             self.layer.build(self._folded(input_shape))
             self.layer.built = True
         self.built = True
 
     def compute_output_shape(self, input_shape):
-        inner = self.layer.compute_output_shape(self._folded(tuple(input_shape)))
+        inner = self.layer.compute_output_shape(self._folded(input_shape))
+        like = input_shape[0] if isinstance(input_shape, list) else input_shape
         if isinstance(inner, list):
-            return [(*input_shape[:2], *shape[1:]) for shape in inner]
-        return (*input_shape[:2], *inner[1:])
+            return [(*like[:2], *shape[1:]) for shape in inner]
+        return (*like[:2], *inner[1:])
+
+    @staticmethod
+    def _fold(tensors: Any) -> Any:
+        """A tensor, None, or a list of them, with the time in the batch."""
+        if isinstance(tensors, list):
+            return [None if one is None else fold_time(one) for one in tensors]
+        return None if tensors is None else fold_time(tensors)
 
     def call(self, inputs, training=None, mask=None):
         arguments: dict[str, Any] = {}
         if training is not None and has_arg(self.layer.call, "training"):
             arguments["training"] = training
-        inner = fold_time(inputs)
-        inner_mask = None if mask is None else fold_time(mask)
-        if inner_mask is not None and has_arg(self.layer.call, "mask"):
+        inner, inner_mask = self._fold(inputs), self._fold(mask)
+        if not is_all_none(inner_mask) and has_arg(self.layer.call, "mask"):
             arguments["mask"] = inner_mask
         output = self.layer.call(inner, **arguments)
-        self._inner = {id(inputs): (inputs, inner)}
+        self._inner = (inputs, inner)
+        like = inputs[0] if isinstance(inputs, list) else inputs
         if isinstance(output, (list, tuple)):
-            return [unfold_time(one, inputs) for one in output]
-        return unfold_time(output, inputs)
+            return [unfold_time(one, like) for one in output]
+        return unfold_time(output, like)
 
     def compute_mask(self, inputs, mask=None):
         """The masks of the inner layer, step by step; a step that was masked stays masked where it gives none."""
-        _, inner = self._inner.get(id(inputs)) or (inputs, fold_time(inputs))
-        inner_mask = None if mask is None else fold_time(mask)
+        called = bool(self._inner) and self._inner[0] is inputs
+        inner = self._inner[1] if called else self._fold(inputs)
+        like = inputs[0] if isinstance(inputs, list) else inputs
         # A layer that knows nothing of masks is not asked: it sees single steps, the mask is about whole ones.
         knows = self.layer.supports_masking or type(self.layer).compute_mask is not Layer.compute_mask
-        output = self.layer.compute_mask(inner, inner_mask) if knows else None
+        output = self.layer.compute_mask(inner, self._fold(mask)) if knows else None
         if isinstance(output, list):
-            return [None if one is None else unfold_time(one, inputs) for one in output]
+            return [None if one is None else unfold_time(one, like) for one in output]
         if output is not None:
-            return unfold_time(output, inputs)
-        if mask is None:
-            return None
-        for _ in range(2, K.ndim(mask)):
-            mask = K.any(mask, axis=-1)
-        return mask
+            return unfold_time(output, like)
+        steps = None
+        for one in mask if isinstance(mask, list) else [mask]:
+            if one is None:
+                continue
+            for _ in range(2, K.ndim(one)):
+                one = K.any(one, axis=-1)
+            steps = one if steps is None else K.all(K.stack([steps, one]), axis=0)
+        return steps
 
 
 class Bidirectional(Wrapper):
@@ -204,6 +220,12 @@ class Bidirectional(Wrapper):
     @property
     def _halves(self) -> tuple:
         return self.forward_layer, self.backward_layer
+
+    @property
+    def constraints(self) -> dict:
+        """The constraints of both layers: weight -> constraint."""
+        weights = [weight for layer in self._halves for weight in layer.weights]
+        return {weight: weight.constraint for weight in weights if getattr(weight, "constraint", None) is not None}
 
     # ------------------------------------------------------------------------------------------ shapes
     def build(self, input_shape):

@@ -9,8 +9,10 @@ from symgraph.layers import (
     GRU,
     LSTM,
     RNN,
+    Add,
     BatchNormalization,
     Bidirectional,
+    Concatenate,
     Conv2D,
     Dense,
     Dropout,
@@ -20,6 +22,7 @@ from symgraph.layers import (
     Lambda,
     LSTMCell,
     Masking,
+    MultiHeadAttention,
     SimpleRNN,
     TimeDistributed,
 )
@@ -107,6 +110,44 @@ def test_masks_through_time_distributed():
     outer = TimeDistributed(Dense(2))
     outer(Masking()(Input((5, 4))))
     assert outer.get_output_mask_at(0) is not None
+
+
+def test_several_inputs_at_each_step():
+    """A model of two inputs and two outputs, and layers that take lists, step by step."""
+    image, word = Input((3, 2)), Input((4,))
+    joined = Concatenate()([Flatten()(image), word])
+    encoder = Model([image, word], [Dense(3)(joined), Dense(2)(word)])
+    images, words = Input((None, 3, 2)), Input((5, 4))
+    both = TimeDistributed(encoder)([images, words])
+    model = Model([images, words], both)
+    assert model.output_shape == [(None, None, 3), (None, None, 2)]
+    data = [RNG.normal(size=(2, 5, 3, 2)).astype("float32"), RNG.normal(size=(2, 5, 4)).astype("float32")]
+    found = model.predict(data)
+    for t in range(5):
+        for got, want in zip(found, encoder.predict([one[:, t] for one in data])):
+            np.testing.assert_allclose(got[:, t], want, rtol=1e-5, atol=1e-6)
+    again = Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(again.predict(data)[0], found[0])
+    layer = TimeDistributed(Add())
+    masked = layer([Masking()(words), words])
+    assert layer.compute_output_shape([(None, 5, 4), (None, 5, 4)]) == (None, 5, 4)
+    data[1][0, 2] = 0
+    mask = K.function([words], [layer.get_output_mask_at(0)])([data[1]])[0]
+    np.testing.assert_array_equal(mask, (data[1] != 0).any(-1))
+    np.testing.assert_allclose(Model(words, masked).predict(data[1]), 2 * data[1], rtol=1e-6)
+    attention = TimeDistributed(MultiHeadAttention(2, 3))([Input((5, 3, 4)), Input((5, 6, 4))])
+    assert K.int_shape(attention) == (None, 5, 3, 4)
+    with pytest.raises(ValueError, match="the inputs have different numbers of time steps"):
+        TimeDistributed(Add())([Input((5, 4)), Input((6, 4))])
+
+
+def test_constraints_of_both_directions():
+    layer = Bidirectional(LSTM(2, kernel_constraint="max_norm", recurrent_constraint="unit_norm"))
+    layer(Input((5, 4)))
+    assert len(layer.constraints) == 4
+    assert {type(one).__name__ for one in layer.constraints.values()} == {"MaxNorm", "UnitNorm"}
+    assert Bidirectional(LSTM(2)).constraints == {}
 
 
 def test_refusals():

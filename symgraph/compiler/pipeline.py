@@ -10,6 +10,7 @@ import numpy as np
 
 from symgraph.compiler.alias import alias
 from symgraph.compiler.decompose import decompose
+from symgraph.compiler.epilogue import epilogue
 from symgraph.compiler.fuse import fuse
 from symgraph.compiler.graph import Graph
 from symgraph.compiler.lowerings import Lowerings
@@ -69,6 +70,8 @@ GRAPH_PASSES = (
          lambda graph, context: simplify(graph, context.evaluate)),
     Pass("prune", "after the last pass that can drop a reader of a loop",
          lambda graph, context: prune(graph)),
+    Pass("epilogue", "before fuse, which makes loops of biases and activations",
+         lambda graph, context: epilogue(graph, context.lowerings)),
     Pass("fuse", "last on the graph: nothing looks into a fused operation",
          lambda graph, context: fuse(graph, context.lowerings)),
 )  # fmt: skip

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from symgraph.graph.node import Node
 from symgraph.graph.type import FLOATS, Shape, TensorType, equal
-from symgraph.ops.op import ShapeError, define, static
+from symgraph.ops.elementwise import relu
+from symgraph.ops.op import ShapeError, declare, define, static
 from symgraph.ops.window import Padding, window_counts
 
 
@@ -123,3 +124,35 @@ def conv_kernel_gradient(node, grad):
     x, given = node.inputs
     how = _geometry(node)
     return conv_input_gradient(given, grad, input_shape=x.shape, **how), conv(x, grad, **how)
+
+
+#: What may follow a convolution in the same step.
+ACTIVATIONS = {"linear": lambda x: x, "relu": relu}
+
+
+def _infer_conv_epilogue(
+    x: TensorType,
+    kernel: TensorType,
+    bias: TensorType,
+    strides: tuple,
+    padding: Padding,
+    dilation: tuple,
+    groups: int,
+    activation: str,
+) -> TensorType:
+    result = _infer_conv(x, kernel, strides, padding, dilation, groups)
+    if bias.dtype != result.dtype or bias.rank != 1 or not equal(bias.shape[0], result.shape[-1]):
+        raise ShapeError(f"a convolution to {result} takes one bias a filter, got {bias}")
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"the activation {activation!r} cannot follow a convolution; known: {', '.join(ACTIVATIONS)}")
+    return result
+
+
+def _decompose_conv_epilogue(x: Node, kernel: Node, bias: Node, activation: str, **how) -> Node:
+    return ACTIVATIONS[activation](conv(x, kernel, **how) + bias)
+
+
+#: A convolution, the bias of each filter and an activation: what `symgraph.compiler.epilogue` makes of the three.
+conv_epilogue = declare(
+    "conv_epilogue", infer=_infer_conv_epilogue, has_gradient=False, decompose=_decompose_conv_epilogue
+)

@@ -14,6 +14,7 @@ from symgraph.runtime.function import Function
 _OPERATIONS = {
     "matmul": lambda step: 2 * step.outputs[0].size * step.inputs[0].shape[-2 if step.attrs["transpose_x"] else -1],
     "conv": lambda step: 2 * step.outputs[0].size * size_of(step.inputs[1].shape[:-1]),
+    "conv_epilogue": lambda step: 2 * step.outputs[0].size * size_of(step.inputs[1].shape[:-1]),
     "conv_input_gradient": lambda step: 2 * step.inputs[0].size * size_of(step.inputs[1].shape[:-1]),
     "conv_kernel_gradient": lambda step: 2 * step.inputs[1].size * size_of(step.outputs[0].shape[:-1]),
     "max_pool": lambda step: step.outputs[0].size * size_of(step.attrs["window"]),

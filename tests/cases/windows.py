@@ -137,14 +137,14 @@ CONVOLUTIONS: tuple[tuple[Any, ...], ...] = (
 )
 
 
-#: All of them are tried in float64; these in every type.
+#: All of them are tried in float64 and float32, which have kernels of their own; these in every type.
 SHORT = ("2d", "2d strided", "2d depthwise")
 
 
 def _convolutions(dtype: str) -> Iterator[tuple[str, tuple[int, ...], tuple[int, ...], dict[str, Any]]]:
     """Yield (label, shape of x without the batch, shape of the kernel, attributes)."""
     for label, sizes, channels, window, filters, strides, padding, dilation, groups in CONVOLUTIONS:
-        if dtype == "float64" or label in (*SHORT, "2d groups", "2d larger kernel")[: 5 if dtype == "float32" else 3]:
+        if dtype in FLOATS or label in SHORT:
             attrs = {"strides": strides, "padding": padding, "dilation": dilation, "groups": groups}
             yield label, (*sizes, channels), (*window, channels // groups, filters), attrs
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symgraph import config
-from symgraph.backends.cpu.lower import winograd
+from symgraph.backends.cpu.lower import direct, winograd
 from symgraph.backends.cpu.lower.depthwise import depthwise, depthwise_input, depthwise_kernel
 from symgraph.backends.cpu.lower.window import Geometry, geometry_of, indented, kernel_call, name_views
+from symgraph.backends.cpu.microkernels import BIAS, RELU
 from symgraph.backends.cpu.table import Arguments, KernelCall, register
 from symgraph.compiler.program import Buffer, Step, View
 from symgraph.graph.type import DimLike, Shape, size_of
@@ -160,7 +161,7 @@ def _forward(
 
 
 def _conv_parts(step: Step) -> tuple[Geometry, int, bool]:
-    x, kernel = step.inputs
+    x, kernel = step.inputs[:2]
     geometry = geometry_of(step, x.shape[1:-1], step.outputs[0].shape[1:-1], kernel.shape[:-2])
     groups = step.attrs["groups"]
     return geometry, groups, groups > 1 and kernel.shape[-2] == 1
@@ -170,10 +171,19 @@ def _conv_scratch(step: Step) -> list[tuple[str, DimLike]]:
     geometry, groups, alone = _conv_parts(step)
     if alone or _is_plain(geometry, groups):
         return []
-    x, kernel = step.inputs
+    x, kernel = step.inputs[:2]
     if winograd.fits(geometry, groups, x.shape[-1], kernel.shape[-1], x.dtype):
         return _winograd_scratch(x.shape[-1], kernel.shape[-1])
+    if direct.fits(kernel.shape, x.dtype):
+        taps = direct.forward_taps(geometry)
+        return [direct.packed_memory(kernel.shape, groups, False), *_border_scratch(step, taps, x.shape[-1])]
     return [_gathered(size_of(kernel.shape[:-1]), x.dtype)]
+
+
+def _border_scratch(step: Step, taps: list[direct.Taps], channels: DimLike) -> list[tuple[str, DimLike]]:
+    """Scratch memory for lines with zeros around them, where a convolution pads."""
+    padded = any(low != 0 or high != 0 for low, high in step.attrs["padding"])
+    return [direct.border_memory([taps], channels)] if padded else []
 
 
 def _winograd_scratch(channels: DimLike, filters: DimLike) -> list[tuple[str, DimLike]]:
@@ -183,19 +193,67 @@ def _winograd_scratch(channels: DimLike, filters: DimLike) -> list[tuple[str, Di
 
 @register("conv", scratch=_conv_scratch)
 def conv(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
-    x, kernel = step.inputs
+    return _convolution(step, buffers, None, 0)
+
+
+@register("conv_epilogue", scratch=_conv_scratch, dtypes=("float32",))
+def conv_epilogue(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
+    flags = {"linear": BIAS, "relu": BIAS + RELU}[step.attrs["activation"]]
+    return _convolution(step, buffers, step.inputs[2], flags)
+
+
+def _convolution(step: Step, buffers: Sequence[Buffer], bias: View | None, flags: int) -> list[KernelCall]:
+    """The calls for a convolution, whose results are finished as flags say (`symgraph.backends.cpu.microkernels`)."""
+    x, kernel = step.inputs[:2]
     (target,) = step.outputs
     geometry, groups, alone = _conv_parts(step)
     if alone:
-        return [depthwise(buffers, x, kernel, target, geometry, step.attrs["padding"])]
+        calls = [depthwise(buffers, x, kernel, target, geometry, step.attrs["padding"])]
+        return calls if bias is None else [*calls, _finish(buffers, target, bias, flags)]
     if winograd.fits(geometry, groups, x.shape[-1], kernel.shape[-1], x.dtype):
         transformed, working = step.scratch
         return [
             winograd.transform_kernel(buffers, kernel, transformed),
-            winograd.forward(buffers, x, transformed, target, working, geometry),
+            winograd.forward(buffers, x, transformed, target, working, geometry, bias, flags),
+        ]
+    if direct.fits(kernel.shape, x.dtype) and not _is_plain(geometry, groups):
+        packed, *borders = step.scratch
+        taps, scratch = direct.forward_taps(geometry), borders[0] if borders else None
+        return [
+            direct.pack(buffers, kernel, packed, groups, turned=False),
+            direct.convolution(buffers, x, packed, target, scratch, taps, _window(kernel), groups, bias, flags),
         ]
     scratch = step.scratch[0] if step.scratch else None
-    return [_forward(buffers, x, kernel, target, scratch, geometry, groups)]
+    calls = [_forward(buffers, x, kernel, target, scratch, geometry, groups)]
+    return calls if bias is None else [*calls, _finish(buffers, target, bias, flags)]
+
+
+def _finish(buffers: Sequence[Buffer], target: View, bias: View, flags: int) -> KernelCall:
+    """Add the bias of each filter to results that lie in memory, and take the negative ones away where flags say so."""
+    arguments = Arguments()
+    for name, view in (("y", target), ("bias", bias)):
+        arguments.pointer(name, view, buffers[view.buffer].size, independent=True)
+        arguments.named(f"{name}_0", view.offset)
+    arguments.named("rows", size_of(target.shape[:-1]))
+    arguments.named("filters", target.shape[-1])
+    arguments.named("flags", flags)
+    body = [
+        "start, stop = span(rows, thread, threads)",
+        "lowest = float32(-1e400)",
+        f"if flags & {RELU} != 0:",
+        "    lowest = float32(0)",
+        "for row in range(start, stop):",
+        "    at = y_0 + row * filters",
+        "    for e in range(filters):",
+        "        value = y[at + e] + bias[bias_0 + e]",
+        "        y[at + e] = select(value < lowest, lowest, value)",
+    ]
+    return kernel_call("conv_finish", arguments, body, target.size // 8)
+
+
+def _window(kernel: View) -> tuple[int, ...]:
+    """The window of a kernel whose sizes are known."""
+    return tuple(size for size in kernel.shape[:-2] if isinstance(size, int))
 
 
 # ------------------------------------------------------------------------------------------ gradient of the input
@@ -218,6 +276,12 @@ def _input_scratch(step: Step) -> list[tuple[str, DimLike]]:
     columns = size_of(kernel.shape[:-1])
     if winograd.fits(_input_geometry(step), groups, grad.shape[-1], kernel.shape[-2], grad.dtype):
         return [(grad.dtype, kernel.size), *_winograd_scratch(grad.shape[-1], kernel.shape[-2])]
+    if _sends_back_directly(step):
+        phases = direct.backward_taps(_input_geometry(step))
+        return [
+            direct.packed_memory(kernel.shape, groups, True),
+            direct.border_memory(phases, grad.shape[-1]),
+        ]
     if _steps_by_one(step):
         width = size_of((*kernel.shape[:-2], grad.shape[-1] // groups))
         return [(grad.dtype, kernel.size), _gathered(width, grad.dtype)]
@@ -230,6 +294,16 @@ def _input_geometry(step: Step) -> Geometry:
     return geometry_of(step, target.shape[1:-1], grad.shape[1:-1], kernel.shape[:-2])
 
 
+def _sends_back_directly(step: Step) -> bool:
+    """Whether the gradient of the input is made of direct sums."""
+    grad, kernel = step.inputs
+    geometry, groups = _input_geometry(step), step.attrs["groups"]
+    alone = groups > 1 and kernel.shape[-2] == 1
+    fast = winograd.fits(geometry, groups, grad.shape[-1], kernel.shape[-2], grad.dtype)
+    direct_too = direct.fits(kernel.shape, grad.dtype) and direct.can_send_back(geometry)
+    return direct_too and not (alone or fast or _is_plain(geometry, groups))
+
+
 @register("conv_input_gradient", scratch=_input_scratch)
 def conv_input_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     """With strides of 1, a convolution with the kernel turned round; else products added where they came from."""
@@ -240,12 +314,19 @@ def conv_input_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCal
     alone = groups > 1 and kernel.shape[-2] == 1
     if alone and not _is_depthwise_by_one(step):
         return [depthwise_input(buffers, grad, kernel, target, geometry)]
+    if _sends_back_directly(step):
+        packed, borders = step.scratch
+        return [
+            direct.pack(buffers, kernel, packed, groups, turned=True),
+            *(
+                direct.convolution(buffers, grad, packed, target, borders, taps, _window(kernel), groups)
+                for taps in direct.backward_taps(geometry)
+            ),
+        ]
     if not _steps_by_one(step):
         return [_scattered(buffers, grad, kernel, target, step.scratch[0], geometry, groups)]
     turned = step.scratch[0]
-    before = tuple(
-        (k - 1) * d - p for k, d, p in zip(geometry.window, geometry.dilation, geometry.before, strict=True)
-    )
+    before = tuple((k - 1) * d - p for k, d, p in zip(geometry.window, geometry.dilation, geometry.before, strict=True))
     around = Geometry(
         grad.shape[1:-1], target.shape[1:-1], geometry.window, geometry.strides, geometry.dilation, before
     )
@@ -375,6 +456,10 @@ def _kernel_scratch(step: Step) -> list[tuple[str, DimLike]]:
     if winograd.fits(geometry, groups, channels, filters, target.dtype):
         assert isinstance(channels, int) and isinstance(filters, int)
         return [winograd.gradient_memory(channels, filters), winograd.gradient_working_memory(channels, filters)]
+    if direct.fits(target.shape, target.dtype) and not _is_plain(geometry, groups):
+        x = step.inputs[0]
+        sums: tuple[str, DimLike] = (target.dtype, target.size * direct.parts_of(target.shape))
+        return [sums, *_border_scratch(step, direct.forward_taps(geometry), x.shape[-1])]
     needs: list[tuple[str, DimLike]] = []
     if not _is_plain(geometry, groups):
         needs.append(_gathered(size_of(target.shape[:-1]), target.dtype))
@@ -397,11 +482,18 @@ def conv_kernel_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCa
         sums, working = step.scratch
         return winograd.kernel_gradient(buffers, x, grad, target, sums, working, geometry)
     plain, small = _is_plain(geometry, groups), _is_small(target)
+    if direct.fits(target.shape, target.dtype) and not plain:
+        sums, *borders = step.scratch
+        taps, scratch = direct.forward_taps(geometry), borders[0] if borders else None
+        return [
+            direct.kernel_gradient(buffers, x, grad, sums, scratch, taps, target.shape, groups),
+            _together(buffers, sums, target, direct.parts_of(target.shape)),
+        ]
     gathered = None if plain else step.scratch[0]
     parts = step.scratch[-1] if small else target
     calls = [_kernel_sum(buffers, x, grad, parts, gathered, geometry, groups, target.shape, small)]
     if small:
-        calls.append(_together(buffers, parts, target))
+        calls.append(_together(buffers, parts, target, PARTS))
     return calls
 
 
@@ -500,13 +592,13 @@ def _gather_columns(geometry: Geometry, kind: str) -> list[str]:
     return ["for row in range(count):", *indented(body)]
 
 
-def _together(buffers: Sequence[Buffer], parts: View, target: View) -> KernelCall:
-    """Sum the parts of a gradient."""
+def _together(buffers: Sequence[Buffer], sums: View, target: View, parts: int) -> KernelCall:
+    """Add up the parts of a gradient."""
     kind = target.dtype
     arguments = Arguments()
-    name_views(arguments, buffers, x=parts, y=target)
+    name_views(arguments, buffers, x=sums, y=target)
     arguments.named("size", target.size)
-    arguments.named("parts", PARTS)
+    arguments.named("parts", parts)
     body = [
         "start, stop = span(size, thread, threads)",
         "for e in range(start, stop):",
@@ -515,4 +607,4 @@ def _together(buffers: Sequence[Buffer], parts: View, target: View) -> KernelCal
         "        total += x[x_0 + part * size + e]",
         "    y[y_0 + e] = total",
     ]
-    return kernel_call("conv_kernel_parts", arguments, body, target.size * PARTS // 4)
+    return kernel_call("conv_kernel_parts", arguments, body, target.size * parts // 4)

@@ -1,0 +1,473 @@
+"""Convolutions of float32 by direct sums: few channels, strides, large windows, dilation, groups, one to three axes.
+
+No window is gathered: the sums run over lines of the input as they lie in memory, with the kernel packed in panels of
+filters (the word `multiply_windows` of `symgraph.backends.cpu.microkernels`). Where windows reach over the border, the
+lines they need are first copied with zeros around. A convolution over fewer than three axes has axes of size 1 before
+them, so that all share two kernels: one for the convolution and for what it sends back to its input - which is a
+convolution of the gradient with the kernel turned round, one for each remainder of places by strides - and one for the
+gradient of the kernel. Results do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from symgraph import config
+from symgraph.backends.cpu.lower.window import Geometry, indented, kernel_call, name_views
+from symgraph.backends.cpu.microkernels import ADD, panel_width
+from symgraph.backends.cpu.table import Arguments, KernelCall
+from symgraph.compiler.program import Buffer, View
+from symgraph.graph.type import DimLike, Shape, size_of
+
+AXES = 3
+#: Numbers of the input that a thread works on at a time: they should stay in its second-level cache.
+BAND = 1 << 16
+#: Windows of a line that are computed at a time.
+LEAST_PIECE, MOST_PIECE = 8, 512
+#: The gradient of a kernel is summed in parts of the batch, so many for kernels of up to so many numbers.
+PARTS = ((1 << 14, 16), (1 << 18, 4))
+FEWEST_PARTS = 2
+
+
+def fits(kernel: Shape, kind: str) -> bool:
+    """Return whether this module computes convolutions with a kernel of such a shape."""
+    return kind == "float32" and all(isinstance(size, int) for size in kernel)
+
+
+class Taps(NamedTuple):
+    """How the windows of one call lie, along one axis.
+
+    Attributes:
+        size: elements of the source.
+        target: elements of the target.
+        first, every: the first place in the target that is computed, and the step from one to the next.
+        count: elements of a window.
+        apart: the distance of its elements in the source.
+        stride: the distance of windows in the source.
+        before: how far before the source the first window begins.
+        tap: the element of the kernel that belongs to the window's first element.
+        tap_step: and how far it is to the next.
+    """
+
+    size: DimLike
+    target: DimLike
+    first: int
+    every: int
+    count: int
+    apart: int
+    stride: int
+    before: DimLike
+    tap: int
+    tap_step: int
+
+
+_ONE = Taps(1, 1, 0, 1, 1, 1, 1, 0, 0, 1)
+
+
+def forward_taps(geometry: Geometry) -> list[Taps]:
+    """Return how windows lie in a convolution."""
+    taps = [
+        Taps(n, m, 0, 1, k, d, s, p, 0, 1)
+        for n, m, k, s, d, p in zip(
+            geometry.sizes, geometry.counts, geometry.window, geometry.strides, geometry.dilation, geometry.before,
+            strict=True,
+        )
+        if isinstance(k, int)
+    ]  # fmt: skip
+    return [_ONE] * (AXES - len(taps)) + taps
+
+
+def can_send_back(geometry: Geometry) -> bool:
+    """Return whether `backward_taps` can describe the gradient of the input."""
+    return all(
+        s == 1 or (d == 1 and isinstance(p, int))
+        for s, d, p in zip(geometry.strides, geometry.dilation, geometry.before, strict=True)
+    )
+
+
+def backward_taps(geometry: Geometry) -> list[list[Taps]]:
+    """Return how windows lie in the gradient of the input: one description for each remainder of places by strides.
+
+    Place i gets what window o sent it through element t, where i + before = o * stride + t * dilation.
+    """
+    axes: list[list[Taps]] = []
+    for n, m, k, s, d, p in zip(
+        geometry.sizes, geometry.counts, geometry.window, geometry.strides, geometry.dilation, geometry.before,
+        strict=True,
+    ):  # fmt: skip
+        assert isinstance(k, int)
+        if s == 1:
+            axes.append([Taps(m, n, 0, 1, k, d, 1, (k - 1) * d - p, k - 1, -1)])
+            continue
+        assert isinstance(p, int)
+        phases = []
+        for phase in range(s):
+            count = max(0, -(-(k - phase) // s))
+            first = (phase - p) % s
+            before = max(count, 1) - 1 - (first + p - phase) // s
+            phases.append(Taps(m, n, first, s, count, 1, 1, before, phase + s * (max(count, 1) - 1), -s))
+        axes.append(phases)
+    found = []
+    for taps in itertools.product(*[[_ONE]] * (AXES - len(axes)), *axes):
+        if any(one.count == 0 for one in taps):  # nothing was sent there: zeros
+            taps = tuple(one._replace(count=int(axis == 0), tap=0) for axis, one in enumerate(taps))
+        found.append(list(taps))
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------------- memory
+
+
+def _most_piece(taps: Sequence[Taps], channels: int) -> int:
+    """How many windows of a line are computed at a time, so that all they need is small."""
+    last = taps[-1]
+    each = taps[0].count * _reach(taps[1]) * last.stride * channels
+    most = max(LEAST_PIECE, min(MOST_PIECE, BAND // max(each, 1)))
+    count = last.target
+    return max(1, min(most, count)) if isinstance(count, int) else most
+
+
+def _reach(one: Taps) -> int:
+    return (max(one.count, 1) - 1) * one.apart + 1
+
+
+def _region(taps: Sequence[Taps], channels: int) -> int:
+    """Numbers that one line of windows needs at most."""
+    last = taps[-1]
+    columns = (_most_piece(taps, channels) - 1) * last.stride + _reach(last)
+    return taps[0].count * _reach(taps[1]) * columns * channels
+
+
+def border_memory(taps: Sequence[Sequence[Taps]], channels: DimLike) -> tuple[str, DimLike]:
+    """Scratch memory of all threads for lines with zeros around them, for any of some calls."""
+    assert isinstance(channels, int)
+    return "float32", max(BAND, *(_region(one, channels) for one in taps)) * config.threads()
+
+
+def _panels(filters: int) -> int:
+    return -(-filters // panel_width())
+
+
+def packed_memory(kernel: Shape, groups: int, turned: bool) -> tuple[str, DimLike]:
+    """Scratch memory for a packed kernel; `turned` where its channels take the place of its filters."""
+    *window, channels, filters = kernel
+    depth, width = (filters // groups, channels) if turned else (channels, filters // groups)
+    assert isinstance(width, int)
+    return "float32", size_of(window) * depth * _panels(width) * panel_width() * groups
+
+
+# --------------------------------------------------------------------------------------------------- pieces of text
+
+
+def _declare_taps(arguments: Arguments, taps: Sequence[Taps]) -> list[str]:
+    """Name all sizes; the lines that follow from them."""
+    lines = []
+    for axis, one in enumerate(taps):
+        for letter, value in (
+            ("n", one.size), ("target", one.target), ("first", one.first), ("every", one.every), ("k", one.count),
+            ("d", one.apart), ("s", one.stride), ("p", one.before), ("reach", _reach(one)),
+        ):  # fmt: skip
+            arguments.named(f"{letter}{axis}", value)
+        lines.append(f"m{axis} = (target{axis} - first{axis} + every{axis} - 1) // every{axis}")
+    return lines
+
+
+_ROOM = [  # this thread's part of the scratch memory; there may be more threads than it was made for
+    "workers = threads",
+    "room = scratch_size // workers",
+    "if borders and room < region:",
+    "    workers = scratch_size // region",
+    "    room = scratch_size // workers",
+    "piece = most_piece",
+    "if piece > m2:",
+    "    piece = m2",
+    "if piece < 1:",
+    "    piece = 1",
+    "wide_line = k0 * ((piece - 1) * s2 + reach2) * all_channels",
+    f"block = ({BAND} // wide_line - reach1) // s1 + 1",
+    "if block > m1:",
+    "    block = m1",
+    "if block < 1:",
+    "    block = 1",
+]
+
+#: Lines that point `source` at what windows need - `count1` lines from `first_line` on, `count2` windows in each, from
+#: `first_window` on - with `line` numbers from one line to the next and `plane` from one element along axis 0.
+_REGION = [
+    "at0, at1, at2 = o0 * s0 - p0, first_line * s1 - p1, first_window * s2 - p2",
+    "high, wide = (count1 - 1) * s1 + reach1, (count2 - 1) * s2 + reach2",
+    "source = shift(x, x_0 + (((image * n0 + at0) * n1 + at1) * n2 + at2) * all_channels)",
+    "line = n2 * all_channels",
+    "plane = n1 * line * d0",
+    "inside = at0 >= 0 and at0 + reach0 <= n0 and at1 >= 0 and at1 + high <= n1 and at2 >= 0 and at2 + wide <= n2",
+    "if not inside:",
+    "    line = wide * all_channels",
+    "    plane = high * line",
+    "    to = scratch_0 + thread * room",
+    "    source = shift(scratch, to)",
+    "    for t in range(k0):",
+    "        j0 = at0 + t * d0",
+    "        for j1 in range(at1, at1 + high):",
+    "            low, up = 0, 0",
+    "            if j0 >= 0 and j0 < n0 and j1 >= 0 and j1 < n1:",
+    "                up = (n2 - at2) * all_channels",
+    "                if up > line:",
+    "                    up = line",
+    "                if at2 < 0:",
+    "                    low = -at2 * all_channels",
+    "                if up < low:",
+    "                    low, up = 0, 0",
+    "            place = x_0 + (((image * n0 + j0) * n1 + j1) * n2 + at2) * all_channels",
+    "            for e in range(low):",
+    "                scratch[to + e] = float32(0)",
+    "            for e in range(low, up):",
+    "                scratch[to + e] = x[place + e]",
+    "            for e in range(up, line):",
+    "                scratch[to + e] = float32(0)",
+    "            to += line",
+]
+
+
+def _independent(arguments: Arguments, buffers: Sequence[Buffer], **views: View) -> None:
+    for name, view in views.items():
+        arguments.pointer(name, view, buffers[view.buffer].size, independent=True)
+        arguments.named(f"{name}_0", view.offset)
+
+
+def _declare_source(
+    arguments: Arguments, buffers: Sequence[Buffer], x: View, scratch: View | None, taps: Sequence[Taps]
+) -> None:
+    channels = x.shape[-1]
+    assert isinstance(channels, int)
+    _independent(arguments, buffers, x=x, scratch=x if scratch is None else scratch)
+    for name, value in (
+        ("scratch_size", 0 if scratch is None else scratch.size), ("borders", int(scratch is not None)),
+        ("region", _region(taps, channels)), ("most_piece", _most_piece(taps, channels)), ("all_channels", channels),
+        ("batch", x.shape[0]), ("panel", panel_width()),
+    ):  # fmt: skip
+        arguments.named(name, value)
+
+
+# --------------------------------------------------------------------------------------------------------- kernels
+
+
+def pack(buffers: Sequence[Buffer], kernel: View, packed: View, groups: int, turned: bool) -> KernelCall:
+    """Return the call that packs a kernel (window, channels, filters): for each group panel after panel of filters.
+
+    Args:
+        turned: make panels of channels instead.
+    """
+    arguments = Arguments()
+    name_views(arguments, buffers, w=kernel, u=packed)
+    channels, filters = kernel.shape[-2:]
+    for name, value in (
+        ("window", size_of(kernel.shape[:-2])), ("channels", channels), ("filters", filters), ("groups", groups),
+        ("panel", panel_width()), ("turned", int(turned)),
+    ):  # fmt: skip
+        arguments.named(name, value)
+    body = [
+        "inner, outer = channels, filters // groups",
+        "step, across = filters, 1",
+        "if turned:",
+        "    inner, outer = outer, inner",
+        "    step, across = across, step",
+        "panels = (outer + panel - 1) // panel",
+        "depth = window * inner",
+        "start, stop = span(groups * panels * depth, thread, threads)",
+        "for item in range(start, stop):",
+        "    part = item // depth",
+        "    tap = item % depth // inner",
+        "    first = part % panels * panel",
+        "    place = w_0 + tap * channels * filters + part // panels * (filters // groups)",
+        "    place += item % inner * step + first * across",
+        "    for e in range(panel):",
+        "        value = float32(0)",
+        "        if first + e < outer:",
+        "            value = w[place + e * across]",
+        "        u[u_0 + item * panel + e] = value",
+    ]
+    return kernel_call("conv_pack", arguments, body, kernel.size)
+
+
+def convolution(
+    buffers: Sequence[Buffer],
+    x: View,
+    packed: View,
+    target: View,
+    scratch: View | None,
+    taps: Sequence[Taps],
+    window: Sequence[int],
+    groups: int,
+    bias: View | None = None,
+    flags: int = 0,
+) -> KernelCall:
+    """Return the call that sums windows of x times a packed kernel.
+
+    Args:
+        packed: the kernel, from `pack`.
+        scratch: memory for borders; None where no window reaches over one.
+        taps: how the windows lie.
+        window: the kernel's window.
+        bias: what is added to the results of each filter.
+        flags: what else happens to the results (see `symgraph.backends.cpu.microkernels`).
+    """
+    arguments = Arguments()
+    _declare_source(arguments, buffers, x, scratch, taps)
+    _independent(arguments, buffers, w=packed, y=target, bias=x if bias is None else bias)
+    derived = _declare_taps(arguments, taps)
+    window = (1,) * (AXES - len(window)) + tuple(window)
+    inner, outer = x.shape[-1] // groups, target.shape[-1] // groups
+    assert isinstance(inner, int) and isinstance(outer, int)
+    each = inner * panel_width()  # numbers of the packed kernel for one element of the window
+    steps = [window[1] * window[2] * each, window[2] * each, each]
+    # Neighbours in a line of a window lie next to each other, in the input as in the kernel: one sum over both.
+    merged = taps[2].apart == 1 and taps[2].tap_step == 1 and groups == 1
+    for name, value in (
+        ("inner", inner), ("outer", outer), ("filters", target.shape[-1]), ("groups", groups), ("flags", flags),
+        ("panel_size", size_of(window) * each), ("group_size", size_of(window) * each * _panels(outer)),
+        ("tap", sum(one.tap * step for one, step in zip(taps, steps, strict=True))),
+        *((f"tap{axis}", one.tap_step * step) for axis, (one, step) in enumerate(zip(taps, steps, strict=True))),
+        ("together", taps[2].count if merged else 1),
+    ):  # fmt: skip
+        arguments.named(name, value)
+    body = [
+        *derived,
+        *_ROOM,
+        "blocks = (m1 + block - 1) // block",
+        "pieces = (m2 + piece - 1) // piece",
+        "while block > 1 and batch * m0 * blocks * pieces < 4 * workers:",
+        "    block = (block + 1) // 2",
+        "    blocks = (m1 + block - 1) // block",
+        "while piece > 32 and batch * m0 * blocks * pieces < 2 * workers:",
+        "    piece = (piece + 1) // 2",
+        "    pieces = (m2 + piece - 1) // piece",
+        "start, stop = 0, 0",
+        "if thread < workers and m0 > 0 and m1 > 0 and m2 > 0:",
+        "    start, stop = span(batch * m0 * blocks * pieces, thread, workers)",
+        "for item in range(start, stop):",
+        "    first_window = item % pieces * piece",
+        "    rest = item // pieces",
+        "    first_line = rest % blocks * block",
+        "    rest = rest // blocks",
+        "    o0 = rest % m0",
+        "    image = rest // m0",
+        "    count1 = m1 - first_line",
+        "    if count1 > block:",
+        "        count1 = block",
+        "    count2 = m2 - first_window",
+        "    if count2 > piece:",
+        "        count2 = piece",
+        *indented(_REGION),
+        "    for group in range(groups):",
+        "        for row in range(count1):",
+        "            place = (image * target0 + first0 + o0 * every0) * target1 + first1 + (first_line + row) * every1",
+        "            place = (place * target2 + first2 + first_window * every2) * filters + group * outer",
+        "            for t in range(k0):",
+        "                how = 0",
+        "                if t > 0:",
+        f"                    how = {ADD}",
+        "                if t == k0 - 1:",
+        "                    how += flags",
+        "                multiply_windows(count2, outer,",
+        "                    shift(source, row * s1 * line + t * plane + group * inner), s2 * all_channels,",
+        "                    shift(w, w_0 + tap + group * group_size + t * tap0), panel_size,",
+        "                    shift(y, y_0 + place), every2 * filters, inner * together, 1, panel,",
+        "                    k2 // together, d2 * all_channels, tap2, k1, d1 * line, tap1,",
+        "                    shift(bias, bias_0 + group * outer), how)",
+    ]
+    work = size_of(target.shape[:-1]) * size_of(window) * inner * target.shape[-1] // 40
+    return kernel_call("conv_direct", arguments, body, work)
+
+
+def parts_of(kernel: Shape) -> int:
+    """Return into how many parts of the batch the gradient of a kernel is summed."""
+    size = size_of(kernel)
+    assert isinstance(size, int)
+    return next((parts for most, parts in PARTS if size <= most), FEWEST_PARTS)
+
+
+def kernel_gradient(
+    buffers: Sequence[Buffer],
+    x: View,
+    grad: View,
+    parts: View,
+    scratch: View | None,
+    taps: Sequence[Taps],
+    kernel: Shape,
+    groups: int,
+) -> KernelCall:
+    """Return the call that sums the gradient of a kernel over parts of the batch (to be added together).
+
+    Args:
+        parts: memory for `parts_of` gradients.
+        scratch: memory for borders; None where no window reaches over one.
+        taps: how the windows lie in the convolution.
+    """
+    arguments = Arguments()
+    _declare_source(arguments, buffers, x, scratch, taps)
+    _independent(arguments, buffers, g=grad, y=parts)
+    derived = _declare_taps(arguments, taps)
+    inner, filters = kernel[-2:]
+    merged = taps[2].apart == 1 and groups == 1
+    for name, value in (
+        ("inner", inner), ("outer", filters // groups), ("filters", filters), ("groups", groups),
+        ("parts", parts_of(kernel)), ("size", size_of(kernel)), ("together", taps[2].count if merged else 1),
+    ):  # fmt: skip
+        arguments.named(name, value)
+    body = [
+        *derived,
+        *_ROOM,
+        f"most = {BAND} // (piece * filters)",
+        "if block > most:",
+        "    block = most",
+        "if block < 1:",
+        "    block = 1",
+        "shares = workers // parts",  # threads that share the filters of one part
+        "part_start, part_stop = 0, 0",
+        "low_filter, high_filter = 0, outer",
+        "if shares < 1:",
+        "    if thread < workers:",
+        "        part_start, part_stop = span(parts, thread, workers)",
+        "elif thread < shares * parts:",
+        "    part_start, part_stop = thread // shares, thread // shares + 1",
+        "    low_filter, high_filter = span_blocks(outer, panel, thread % shares, shares)",
+        "for part in range(part_start, part_stop):",
+        "    total = y_0 + part * size",
+        "    for row in range(k0 * k1 * k2 * inner):",
+        "        for group in range(groups):",
+        "            place = total + row * filters + group * outer",
+        "            for e in range(low_filter, high_filter):",
+        "                y[place + e] = float32(0)",
+        "    position, stop = span(batch * m0 * m1, part, parts)",
+        "    while position < stop:",
+        "        first_line = position % m1",
+        "        o0 = position // m1 % m0",
+        "        image = position // (m1 * m0)",
+        "        count1 = m1 - first_line",
+        "        if count1 > stop - position:",
+        "            count1 = stop - position",
+        "        if count1 > block:",
+        "            count1 = block",
+        "        for first_window in range(0, m2, piece):",
+        "            count2 = m2 - first_window",
+        "            if count2 > piece:",
+        "                count2 = piece",
+        *indented(_REGION, 3),
+        "            given = g_0 + (position * m2 + first_window) * filters + low_filter",
+        "            for tap in range(k0 * k1 * (k2 // together)):",
+        "                t2 = tap % (k2 // together)",
+        "                t1 = tap // (k2 // together) % k1",
+        "                t0 = tap // (k2 // together) // k1",
+        "                for group in range(groups):",
+        "                    multiply_windows(inner * together, high_filter - low_filter,",
+        "                        shift(source, t0 * plane + t1 * d1 * line + t2 * d2 * all_channels + group * inner),",
+        "                        1, shift(g, given + group * outer), panel,",
+        "                        shift(y, total + tap * together * inner * filters + group * outer + low_filter),",
+        "                        filters, count2, s2 * all_channels, filters, count1, s1 * line, m2 * filters,",
+        f"                        1, 0, 0, x, {ADD})",
+        "        position += count1",
+    ]
+    work = size_of(grad.shape[:-1]) * size_of(kernel[:-1]) * filters // 40
+    return kernel_call("conv_direct_gradient", arguments, body, work)

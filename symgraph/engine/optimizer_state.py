@@ -29,6 +29,18 @@ _FORMS: dict[str, tuple[tuple[str, ...], tuple[tuple[int, int], ...]]] = {
     "Nadam": (("m", "v"), ((2, 2), (1, 2))),
 }
 
+#: For each optimizer: what the optimizers of tf.keras since 2.11, and of Keras 3, call its slots.
+_ADAM = {"m": "m", "momentum": "m", "v": "v", "velocity": "v", "vhat": "vhat", "velocity_hat": "vhat"}
+_NAMED_SLOTS: dict[str, dict[str, str]] = {
+    "SGD": {"m": "moment", "momentum": "moment"},
+    "RMSprop": {"velocity": "accumulator"},
+    "Adagrad": {"accumulator": "accumulator"},
+    "Adadelta": {"accumulated_grad": "accumulator", "accumulated_delta_var": "delta_accumulator"},
+    "Adam": _ADAM, "AdamW": _ADAM, "Nadam": _ADAM,
+    "Adamax": {"m": "m", "momentum": "m", "u": "u", "norm": "u"},
+    "Lion": {"m": "m", "momentum": "m"},
+}
+
 
 def restore_optimizer(model: Any, group: StoredGroup, assignments: list[Assignment], origin: Origin) -> None:
     """Give the optimizer of a compiled model the state that a file holds.
@@ -47,7 +59,9 @@ def restore_optimizer(model: Any, group: StoredGroup, assignments: list[Assignme
     stored = [group.array(name) for name in names]
     model._make_train_function()
     try:
-        pairs = _pairs(model, stored, assignments, origin)
+        by_name = names[0].removesuffix(":0").rpartition("/")[2] == "iteration"
+        pairs = (_named_pairs(model, names, stored, assignments, origin) if by_name
+                 else _pairs(model, stored, assignments, origin))
     except (ValueError, IndexError) as error:
         warnings.warn(f"The state of the optimizer in the file does not fit the model and is left out: the optimizer "
                       f"starts afresh. ({error})", stacklevel=4)
@@ -78,8 +92,43 @@ def _pairs(model: Any, stored: list[StoredArray], assignments: list[Assignment],
             continue  # placeholders
         start = before + index * len(entries)
         # A model without a weight to train has no slots.
-        pairs += _slot_pairs(optimizer._slots.get(slot, []), stored[start:start + len(entries)], entries, assignments, model,
-                             origin)
+        pairs += _slot_pairs(optimizer._slots.get(slot, []), stored[start:start + len(entries)], entries, assignments,
+                             model, origin)
+    return pairs
+
+
+def _named_pairs(model: Any, names: list[str], stored: list[StoredArray], assignments: list[Assignment], origin: Origin
+                 ) -> list[tuple]:
+    """Pairs of the optimizer's variables and their values, where names say which slot an array belongs to.
+
+    A name is `Adam/m/dense/kernel:0` (tf.keras) or `adam/dense_kernel_momentum` (Keras 3).
+    """
+    optimizer = model.optimizer
+    kind = type(optimizer).__name__
+    if kind not in _NAMED_SLOTS:
+        raise ValueError(f"how tf.keras names the state of {kind} is not known")
+    known, slots = _NAMED_SLOTS[kind], {}  # type: ignore[var-annotated]
+    for name, array in zip(names[1:], stored[1:]):
+        if array.shape == ():
+            continue  # the learning rate, which the configuration says too
+        pieces = name.removesuffix(":0").split("/")
+        found = [slot for slot in known if (pieces[1:2] == [slot] if len(pieces) > 2 else pieces[-1].endswith(f"_{slot}"))]
+        if not found:
+            raise ValueError(f"{kind} keeps no {name!r} here")
+        slots.setdefault(known[max(found, key=len)], []).append(array)
+    steps = round(float(stored[0].read(limit=1).reshape(())))
+    pairs: list[tuple] = [(optimizer.iterations, np.int64(steps))]
+    if kind == "Nadam":
+        schedule = [optimizer.beta_1 * (1.0 - 0.5 * 0.96 ** (t * optimizer.schedule_decay)) for t in range(1, steps + 1)]
+        pairs.append((optimizer.m_schedule, np.float32(math.prod(schedule))))
+    entries = _entries(model, assignments, origin)
+    for slot, arrays in slots.items():
+        if slot not in optimizer._slots:
+            continue  # without momentum, SGD has none
+        if len(arrays) != len(entries):
+            raise ValueError(f"{kind} for {len(entries)} trained arrays keeps as many {slot}, the file holds "
+                             f"{len(arrays)}.")
+        pairs += _slot_pairs(optimizer._slots[slot], arrays, entries, assignments, model, origin)
     return pairs
 
 

@@ -349,6 +349,16 @@ def _atomic_rule(operation: str) -> Callable[..., Any]:
     )
 
 
+def _atomic_replace_rule(address: Any, old: Any, new: Any) -> Any:
+    """1 if the number at an address was ``old`` and is ``new`` now, else 0."""
+
+    def emit(builder: ir.IRBuilder, context: Any, place: ir.Value, was: ir.Value, becomes: ir.Value) -> ir.Value:
+        pair = builder.cmpxchg(_address(builder, place), was, becomes, "seq_cst", "seq_cst")
+        return builder.zext(builder.extract_value(pair, 1), I64)
+
+    return _integers(types.int64, 3), emit
+
+
 def _call_kernel_rule(address: Any, thread: Any, threads: Any, args: Any) -> Any:
     def emit(builder: ir.IRBuilder, context: Any, place: ir.Value, *given: ir.Value) -> None:
         kind = ir.FunctionType(ir.VoidType(), [I64, I64, I64])
@@ -403,6 +413,7 @@ _RULES: dict[str, tuple[int, Callable[..., Any]]] = {
     "atomic_store": (2, _atomic_store_rule),
     "atomic_add": (2, _atomic_rule("add")),
     "atomic_exchange": (2, _atomic_rule("xchg")),
+    "atomic_replace": (3, _atomic_replace_rule),
     "call_kernel": (4, _call_kernel_rule),
     "relax": (0, _relax_rule),
 }

@@ -5,20 +5,26 @@ A *tape* is an int64 array of rows of eight entries, walked by all threads side 
 =====  ===============  ==============================================================================================
 entry  name             meaning
 =====  ===============  ==============================================================================================
-0      kernel           address of a native function ``void(int64 thread, int64 threads, int64 args)``; 0 for a loop row
+0      kernel           address of a native function ``void(int64 part, int64 parts, int64 args)``; 0 for a loop row
 1      args             address of its argument table
-2      mode             ``ALONE`` (0): thread 0 calls it as thread 0 of 1; ``SHARED`` (1): every thread calls it;
+2      mode             ``ALONE`` (0): called once, as part 0 of 1; ``SHARED`` (1): called once for each part;
                         plus ``CHECKED`` (2): the tape ends after it if the int64 at the address in entry 6 is not 0
-3      barrier          1: all threads wait for each other after this row, as a later row reads what it wrote elsewhere
+3      barrier          1: every part is done before the next row begins, as that reads what another part wrote
 4      count            loop row: number of iterations, 0 skips the body
 5      rows             loop row: number of rows of its body, which follow it
 6      patches          loop row: address of pairs ``(address of an int64, increment)``, or 0; ``CHECKED`` row: see mode
 7      patch_count      loop row: number of pairs
 =====  ===============  ==============================================================================================
 
-A loop row repeats its body ``count`` times.  Between iterations all threads meet, and each patch address is increased
-by its increment; after the last iteration the patched numbers are what they were before the loop, so that the tape can
-run again.  Loops nest up to ``DEPTH`` deep.  A barrier is implied at the end of each iteration and of the tape.
+A loop row repeats its body ``count`` times.  Between iterations each patch address is increased by its increment;
+after the last iteration the patched numbers are what they were before the loop, so that the tape can run again.  Loops
+nest up to ``DEPTH`` deep.  A barrier is implied at the end of each iteration and of the tape.
+
+Rows up to a barrier are a *phase*, and have as many parts as the tape has threads.  A thread takes its own part of a
+phase, and then whatever parts nobody has begun: a worker that the system does not let run is not waited for, the others
+do its parts, with the same results to the last bit.  So the parts of a row may run one after another on one thread,
+and must not wait for each other.  Whoever finishes the last part opens the next phase; only the caller waits for the
+end of the tape, and a worker that comes late finds that nothing is left to do.
 
 The driver and the workers' waiting loop are kernels themselves (compiled once, cached like any other).  A waiting
 thread spins for some hundred pauses, then gives its time slice away, then sleeps: a contended machine is not held up,
@@ -46,13 +52,23 @@ ALONE, SHARED, CHECKED = 0, 1, 2
 ROW = 8
 DEPTH = 12
 
-# The context, in int64 entries: the job, counters on cache lines of their own, limits, then a block per thread.
-_TAPE, _ROWS, _THREADS, _STOP, _WALK, _FORKED = range(6)
-_ARRIVED, _GENERATION, _DONE, _LOCK = 16, 32, 48, 64
+# The context, in int64 entries: the run, what changes on cache lines of its own, limits, addresses of kernels, then a
+# block per thread.
+_TAPE, _ROWS, _THREADS, _STOP, _FORKED, _RUN = range(6)
+_CURRENT, _FINISHED, _LOCK = 16, 32, 48
 _SPINS, _YIELDS, _NAP, _IDLE_YIELDS = 8, 9, 10, 11
-_AWAIT, _MEET, _PATCH = 12, 13, 14
-_BLOCKS, _BLOCK = 80, 64
-_TICKET, _SLEEPING, _HANDLE, _STACK, _SEMAPHORE = 0, 1, 2, 8, 48
+_AWAIT, _PHASE, _PATCH, _WALK = 12, 13, 14, 15
+_BLOCKS, _BLOCK = 64, 80
+# In a block: what others write, on lines of their own; what the thread keeps for itself; its semaphore.
+_TICKET, _SLEEPING, _HANDLE, _CLAIM = 0, 1, 2, 8
+_NUMBER, _BATON, _MY_TAPE, _MY_ROWS, _MY_THREADS, _INSIDE = 16, 17, 18, 19, 20, 21
+_SEMAPHORE, _STACK = 24, 32
+# In the rows of a prepared tape: how many rows the phase has that a row begins, and whether one of them is shared.
+_GROUP, _DIVIDED = 4, 7
+
+# CURRENT holds the number of the run, times 2**32, plus that of the phase which is open; OVER once the run is over.  It
+# only grows.  So does the claim on each part: the last phase in which somebody has taken it.
+_OVER = 0xFFFFFFFF
 
 # Small kernels that call each other by address compile in half the time of one big kernel.
 _AWAIT_SOURCE = """
@@ -84,65 +100,106 @@ def patch(unused, loop, context):
         store(place, 0, load(place, 0) + factor * load(patches, 2 * k + 1))
 """
 
-# Whoever arrives last patches (where the meeting ends an iteration) and lets the others go.
-_MEET_SOURCE = """
-def meet(threads, loop, context):
-    generation = atomic_load(context + 8 * {GENERATION})
-    if atomic_add(context + 8 * {ARRIVED}, 1) == threads - 1:
-        if loop != 0:
-            call_kernel(load(context, {PATCH}), 0, loop, context)
-        atomic_store(context + 8 * {ARRIVED}, 0)
-        atomic_store(context + 8 * {GENERATION}, generation + 1)
-    else:
-        call_kernel(load(context, {AWAIT}), context + 8 * {GENERATION}, generation, context)
+# Take part in the phase that begins with the row at ``entry``: wait until it is open, then do what nobody else has
+# begun.  A phase can only have been closed after each of its parts was claimed, so a thread that comes late claims
+# nothing.  The baton goes to whoever finishes last.
+_PHASE_SOURCE = """
+def phase(entry, thread, context):
+    block = context + 8 * ({BLOCKS} + {BLOCK} * thread)
+    number = load(block, {NUMBER})
+    place = context + 8 * {CURRENT}
+    current = atomic_load(place)
+    while current < number:
+        call_kernel(load(context, {AWAIT}), place, current, context)
+        current = atomic_load(place)
+    if current > number:
+        return
+    rows = load(entry, {GROUP})
+    if load(entry, {DIVIDED}) == 0:
+        if thread == 0:
+            for k in range(rows):
+                row = entry + {ROWBYTES} * k
+                call_kernel(load(row, 0), 0, 1, load(row, 1))
+            store(block, {BATON}, 1)
+        return
+    parts = load(block, {MY_THREADS})
+    part = thread
+    for _ in range(parts):
+        claim = context + 8 * ({BLOCKS} + {BLOCK} * part + {CLAIM})
+        before = atomic_load(claim)
+        if before < number and atomic_replace(claim, before, number) != 0:
+            for k in range(rows):
+                row = entry + {ROWBYTES} * k
+                if load(row, 2) & 1 != 0:
+                    call_kernel(load(row, 0), part, parts, load(row, 1))
+                elif part == 0:
+                    call_kernel(load(row, 0), 0, 1, load(row, 1))
+            if atomic_add(context + 8 * {FINISHED}, 1) == parts - 1:
+                atomic_store(context + 8 * {FINISHED}, 0)
+                store(block, {BATON}, 1)
+        part += 1
+        if part == parts:
+            part = 0
 """
 
+# All threads walk the same rows.  The one that has the baton patches after iterations, opens the next phase, or ends
+# the run; the others find out by the number of the phase that is open.
 _WALK_SOURCE = """
-def walk(thread, threads, context):
-    tape = load(context, {TAPE})
-    end = load(context, {ROWS})
-    meet = load(context, {MEET})
-    stack = context + 8 * ({BLOCKS} + {BLOCK} * thread + {STACK})
+def walk(thread, base, context):
+    block = context + 8 * ({BLOCKS} + {BLOCK} * thread)
+    place = context + 8 * {CURRENT}
+    tape = load(block, {MY_TAPE})
+    end = load(block, {MY_ROWS})
+    threads = load(block, {MY_THREADS})
+    stack = block + 8 * {STACK}
+    number = base
+    baton = 1
+    if thread != 0:
+        baton = 0
     depth = 0
     index = 0
-    while True:
+    stopped = 0
+    while stopped == 0:
         if index < end:
             entry = tape + {ROWBYTES} * index
-            index += 1
-            kernel = load(entry, 0)
-            if kernel != 0:
-                mode = load(entry, 2)
-                if mode & 1 != 0:
-                    call_kernel(kernel, thread, threads, load(entry, 1))
-                elif thread == 0:
-                    call_kernel(kernel, 0, 1, load(entry, 1))
-                if threads > 1 and (mode >= 2 or load(entry, 3) != 0 and index < end):
-                    call_kernel(meet, threads, 0, context)
-                if mode >= 2:
-                    stopped = load(load(entry, 6), 0)
-                    if threads > 1:  # nobody goes on to write there before all have read it
-                        call_kernel(meet, threads, 0, context)
-                    if stopped != 0:
+            if load(entry, 0) != 0:
+                rows = load(entry, {GROUP})
+                if threads == 1:
+                    for k in range(rows):
+                        row = entry + {ROWBYTES} * k
+                        call_kernel(load(row, 0), 0, 1, load(row, 1))
+                else:
+                    number += 1
+                    store(block, {NUMBER}, number)
+                    store(block, {BATON}, 0)
+                    if baton != 0:
+                        atomic_store(place, number)
+                    call_kernel(load(context, {PHASE}), entry, thread, context)
+                    baton = load(block, {BATON})
+                    if baton == 0 and atomic_load(place) >= base + {OVER}:
                         return
+                index += rows
+                last = tape + {ROWBYTES} * (index - 1)
+                if baton != 0 and load(last, 2) >= 2:
+                    stopped = load(load(last, 6), 0)
             elif load(entry, 4) > 0:
-                store(stack, 3 * depth, index - 1)
+                store(stack, 3 * depth, index)
                 store(stack, 3 * depth + 1, load(entry, 4))
                 store(stack, 3 * depth + 2, end)
                 depth += 1
+                index += 1
                 end = index + load(entry, 5)
             else:
-                index += load(entry, 5)
+                index += 1 + load(entry, 5)
         elif depth == 0:
-            return
+            stopped = 1
         else:
             loop = load(stack, 3 * depth - 3)
             left = load(stack, 3 * depth - 2) - 1
             entry = tape + {ROWBYTES} * loop
             if left == 0:
                 entry = -entry
-            if threads > 1:
-                call_kernel(meet, threads, entry, context)
-            else:
+            if baton != 0:
                 call_kernel(load(context, {PATCH}), 0, entry, context)
             if left > 0:
                 store(stack, 3 * depth - 2, left)
@@ -151,8 +208,17 @@ def walk(thread, threads, context):
                 depth -= 1
                 index = end
                 end = load(stack, 3 * depth + 2)
+    if threads > 1:
+        if baton != 0:
+            atomic_store(place, base + {OVER})
+        elif thread == 0:
+            current = atomic_load(place)
+            while current < base + {OVER}:
+                call_kernel(load(context, {AWAIT}), place, current, context)
+                current = atomic_load(place)
 """
 
+# What a worker reads of the run is one run's only if that run is not over when it has read all of it.
 _WORK_SOURCE = """
 def work(thread, unused, context):
     block = context + 8 * ({BLOCKS} + {BLOCK} * thread)
@@ -171,38 +237,45 @@ def work(thread, unused, context):
                 atomic_store(block + 8 * {SLEEPING}, 1)
                 if atomic_load(block) == ticket or atomic_exchange(block + 8 * {SLEEPING}, 0) == 0:
                     system_wait(load(block, {HANDLE}), -1)
-        ticket += 1
+        ticket = atomic_load(block)
         if atomic_load(context + 8 * {STOP}) != 0:
             return
-        call_kernel(load(context, {WALK}), thread, load(context, {THREADS}), context)
-        atomic_add(context + 8 * {DONE}, 1)
+        atomic_store(block + 8 * {INSIDE}, 1)
+        base = atomic_load(context + 8 * {CURRENT}) >> 32 << 32
+        store(block, {MY_TAPE}, atomic_load(context + 8 * {TAPE}))
+        store(block, {MY_ROWS}, atomic_load(context + 8 * {ROWS}))
+        threads = atomic_load(context + 8 * {THREADS})
+        store(block, {MY_THREADS}, threads)
+        if atomic_load(context + 8 * {CURRENT}) < base + {OVER} and thread < threads:
+            call_kernel(load(context, {WALK}), thread, base, context)
+        atomic_store(block + 8 * {INSIDE}, 0)
 """
 
 _RUN_SOURCE = """
 def run(tape, packed, context):
     threads = packed >> 32
-    wait = load(context, {AWAIT})
+    rows = packed & 0xFFFFFFFF
     while atomic_exchange(context + 8 * {LOCK}, 1) != 0:
-        call_kernel(wait, context + 8 * {LOCK}, 1, context)
-    if load(context, {FORKED}) != 0:
-        threads = 1
-    store(context, {TAPE}, tape)
-    store(context, {ROWS}, packed & 0xFFFFFFFF)
-    if threads == 1:
-        call_kernel(load(context, {WALK}), 0, 1, context)
-    else:
-        store(context, {THREADS}, threads)
-        atomic_store(context + 8 * {DONE}, 0)
-        for worker in range(1, threads):
-            block = context + 8 * ({BLOCKS} + {BLOCK} * worker)
-            atomic_add(block, 1)
-            if atomic_load(block + 8 * {SLEEPING}) == 1 and atomic_exchange(block + 8 * {SLEEPING}, 0) == 1:
-                system_post(load(block, {HANDLE}), 1, 0)
-        call_kernel(load(context, {WALK}), 0, threads, context)
-        done = atomic_load(context + 8 * {DONE})
-        while done < threads - 1:
-            call_kernel(wait, context + 8 * {DONE}, done, context)
-            done = atomic_load(context + 8 * {DONE})
+        call_kernel(load(context, {AWAIT}), context + 8 * {LOCK}, 1, context)
+    number = load(context, {RUN}) + 1
+    store(context, {RUN}, number)
+    base = number << 32
+    mine = context + 8 * {BLOCKS}
+    store(mine, {MY_TAPE}, tape)
+    store(mine, {MY_ROWS}, rows)
+    store(mine, {MY_THREADS}, threads)
+    if threads > 1:
+        atomic_store(context + 8 * {TAPE}, tape)
+        atomic_store(context + 8 * {ROWS}, rows)
+        atomic_store(context + 8 * {THREADS}, threads)
+        atomic_store(context + 8 * {CURRENT}, base)
+        if load(context, {FORKED}) == 0:
+            for worker in range(1, threads):
+                block = context + 8 * ({BLOCKS} + {BLOCK} * worker)
+                atomic_add(block, 1)
+                if atomic_load(block + 8 * {SLEEPING}) == 1 and atomic_exchange(block + 8 * {SLEEPING}, 0) == 1:
+                    system_post(load(block, {HANDLE}), 1, 0)
+    call_kernel(load(context, {WALK}), 0, base, context)
     atomic_store(context + 8 * {LOCK}, 0)
 """
 
@@ -211,11 +284,11 @@ _SOURCES = {
     "run": _RUN_SOURCE,
     "work": _WORK_SOURCE,
     "walk": _WALK_SOURCE,
+    "phase": _PHASE_SOURCE,
     "await_change": _AWAIT_SOURCE,
-    "meet": _MEET_SOURCE,
     "patch": _PATCH_SOURCE,
 }
-_CALLED = {_WALK: "walk", _AWAIT: "await_change", _MEET: "meet", _PATCH: "patch"}
+_CALLED = {_WALK: "walk", _AWAIT: "await_change", _PHASE: "phase", _PATCH: "patch"}
 
 
 def _kernels() -> dict[str, int]:
@@ -247,6 +320,24 @@ def row(
     return [kernel, args, mode, barrier, count, rows, patches, patch_count]
 
 
+def _with_phases(address: int, rows: int) -> np.ndarray:
+    """A copy of a tape in which the first row of each phase says how many rows it has, and whether one is shared."""
+    source = (ctypes.c_int64 * (rows * ROW)).from_address(address) if rows else []
+    tape = np.array(source, np.int64).reshape(rows, ROW)
+    entries = tape.tolist()
+    edges = {index for at, each in enumerate(entries) if not each[0] for index in (at, at + 1 + each[5])}
+    start = 0
+    while start < rows:
+        end = start + 1
+        if entries[start][0]:
+            while end < rows and end not in edges and not entries[end - 1][3] and entries[end - 1][2] < CHECKED:
+                end += 1
+            tape[start, _GROUP] = end - start
+            tape[start, _DIVIDED] = any(each[2] & SHARED for each in entries[start:end])
+        start = end
+    return tape
+
+
 class _Workers:
     """The context and the worker threads of a pool; lives until :meth:`stop`, whoever forgets the pool."""
 
@@ -257,6 +348,7 @@ class _Workers:
         self.kernels = kernels
         self.function = _Native(kernels["work"])
         self.number = threads
+        self._retired: list[np.ndarray] = []
         self.start()
 
     def start(self) -> None:
@@ -299,6 +391,13 @@ class _Workers:
                 symbols.free_semaphore(handle)
         self.threads = []
 
+    def retire(self, tape: np.ndarray) -> None:
+        """Keep a tape that will not run again until no late worker can be reading it."""
+        self._retired.append(tape)
+        inside = (self.words[_BLOCKS + _BLOCK * worker + _INSIDE] for worker in range(1, self.number))
+        if not any(inside):
+            self._retired.clear()
+
 
 _abandoned: list[_Workers] = []
 _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
@@ -340,19 +439,22 @@ class Pool:
         Returns when every row is done.  The GIL is released meanwhile.  Raises ValueError for more threads than the
         pool has, and RuntimeError after :meth:`close`.
         """
-        packed = self._packed(rows, threads)
+        job = self.prepare(tape_address, rows, threads)
         if self.forked:
             self.revive()
-        self._native(tape_address, packed, self._context)
+        job()
 
     def prepare(self, tape_address: int, rows: int, threads: int | None = None) -> Callable[[], None]:
         """The same call made ready: a function without arguments, at a fraction of :meth:`run`'s overhead.
 
-        It holds for as long as the pool is open; ask :attr:`forked` before it where a fork may have happened.
+        The rows are copied. It holds for as long as the pool is open; ask :attr:`forked` before it where a fork may
+        have happened.
         """
         packed = self._packed(rows, threads)
-        job = functools.partial(self._native, *map(ctypes.c_int64, (tape_address, packed, self._context)))
-        job.workers = self._workers  # type: ignore[attr-defined]  # keeps the context's memory
+        tape = _with_phases(tape_address, rows)
+        job = functools.partial(self._native, *map(ctypes.c_int64, (tape.ctypes.data, packed, self._context)))
+        # Keeps the context's memory and the tape, and the tape for a while longer.
+        weakref.finalize(job, self._workers.retire, tape).atexit = False
         return job
 
     def revive(self) -> None:

@@ -78,6 +78,36 @@ def test_shared_rows_run_on_every_thread_and_lone_rows_on_one(kernels, four, thr
     assert alone.tolist() == [1] + [0] * 7
 
 
+def test_a_caller_without_workers_does_every_part(kernels):
+    """Nobody is waited for: a part that no worker has begun is done by whoever has time, as the same part."""
+    made = Pool(4)
+    made._workers.words[pool._FORKED] = 1  # no worker is woken
+    parts, total, x = np.zeros(8, np.int64), np.zeros(8, np.int64), np.arange(8)
+    args = table(parts), table(8, x, total)
+    rows = tape(row(kernels["who"], args[0].ctypes.data), row(kernels["sum"], args[1].ctypes.data))
+    for _ in range(3):
+        total[:] = parts[:] = 0
+        run(made, rows)
+        assert parts.tolist() == [4] * 4 + [0] * 4 and total.tolist() == [28] * 8
+    made.close()
+
+
+def test_rows_without_a_barrier_are_one_phase(kernels, four):
+    """A part goes through all rows up to the barrier; a lone row among them runs once, in the order of the rows."""
+    x, y = np.zeros(64, np.int64), np.zeros(64, np.int64)
+    args = [table(64, x, 1), table(64, x, 10), table(64, y, 1), table(64, x, y)]
+    rows = tape(
+        row(kernels["add"], args[0].ctypes.data, barrier=0),
+        row(kernels["add"], args[2].ctypes.data, ALONE, barrier=0),
+        row(kernels["add"], args[1].ctypes.data, barrier=1),
+        row(kernels["sum"], args[3].ctypes.data, barrier=0),
+    )
+    for repeat in range(1, 100):
+        run(four, rows)
+        assert (x == 11 * repeat).all() and (y == 64 * 11 * repeat).all()
+        y[:] = 0
+
+
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_barriers_order_what_threads_read_of_each_other(kernels, four, threads):
     n = 61
@@ -259,6 +289,55 @@ def test_a_forgotten_pool_ends_its_threads():
     for thread in threads:
         thread.join(10)
     assert not any(thread.is_alive() for thread in threads)
+
+
+BUSY = "import os, sys\nwhile os.getppid() == int(sys.argv[1]): sum(range(100000))"
+
+
+@pytest.fixture
+def busy():
+    """A process that computes on each processor."""
+    command = [sys.executable, "-c", BUSY, str(os.getpid())]
+    others = [subprocess.Popen(command) for _ in range(os.cpu_count() or 1)]
+    time.sleep(0.2)
+    yield
+    for each in others:
+        each.kill()
+        each.wait()
+
+
+def test_tapes_that_come_and_go_on_a_busy_machine(kernels, four, busy):
+    """Workers that come late must find neither the memory of an old tape gone nor work of it to do."""
+    x, other = np.zeros(50, np.int64), np.zeros((40, 50), np.int64)
+    args = table(50, x, 1)
+    patches = np.array([[args.ctypes.data + 8, 0]], np.int64)
+    add = row(kernels["add"], args.ctypes.data)
+    before = 0
+    for number in range(600):
+        length = number % 37 + 1
+        loop = row(count=length, rows=2, patches=patches.ctypes.data, patch_count=1)
+        run(four, tape(*[add] * length, loop, add, add), threads=number % 4 + 1)
+        before += 3 * length
+        assert (x == before).all()
+    assert (other == 0).all()
+
+
+def test_a_busy_machine_slows_but_does_not_stop_the_threads(kernels, busy):
+    """With another process on every processor, all threads together are not much slower than one alone."""
+    made = Pool(max(2, os.cpu_count() or 1))
+    n = 4000
+    x, y = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    args = table(n, x, y)
+    rows = tape(*[row(kernels["sum"], args.ctypes.data)] * 3)
+    jobs = [made.prepare(rows.ctypes.data, 3, threads) for threads in (1, made.threads)]
+    times = np.zeros(2)
+    for _ in range(12):
+        for k, job in enumerate(jobs):
+            start = time.perf_counter()
+            job()
+            times[k] += time.perf_counter() - start
+    made.close()
+    assert times[1] < 6 * times[0]
 
 
 FORK = """

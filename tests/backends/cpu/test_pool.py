@@ -325,13 +325,13 @@ def test_tapes_that_come_and_go_on_a_busy_machine(kernels, four, busy):
 def test_a_busy_machine_slows_but_does_not_stop_the_threads(kernels, busy):
     """With another process on every processor, all threads together are not much slower than one alone."""
     made = Pool(max(2, os.cpu_count() or 1))
-    n = 4000
+    n = 400
     x, y = np.zeros(n, np.int64), np.zeros(n, np.int64)
     args = table(n, x, y)
-    rows = tape(*[row(kernels["sum"], args.ctypes.data)] * 3)
-    jobs = [made.prepare(rows.ctypes.data, 3, threads) for threads in (1, made.threads)]
+    rows = tape(*[row(kernels["sum"], args.ctypes.data)] * 60)
+    jobs = [made.prepare(rows.ctypes.data, 60, threads) for threads in (1, made.threads)]
     times = np.zeros(2)
-    for _ in range(12):
+    for _ in range(100):
         for k, job in enumerate(jobs):
             start = time.perf_counter()
             job()

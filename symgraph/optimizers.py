@@ -12,7 +12,9 @@ import numpy as np
 
 from symgraph import backend as K
 from symgraph import schedules
+from symgraph.graph.tensor import Tensor
 from symgraph.legacy.accept import accept_functions
+from symgraph.ops.indexing import joined_indices, lookups, rows_used
 from symgraph.utils.generic_utils import deserialize_keras_object, serialize_keras_object
 
 __all__ = [
@@ -34,6 +36,13 @@ class Optimizer:
     # Arguments
         clipnorm: the gradients of all parameters are scaled together so that their global norm is at most this.
         clipvalue: each number of a gradient is clipped to plus or minus this.
+        lazy: of a table that is read by lookups alone (an Embedding without a regularizer), a step changes only the
+            rows that its batch read: the other rows keep their values and what the optimizer keeps for them, moving
+            averages too. The default, False, is the exact method, which moves averages - and often values - at every
+            row. Lazy steps take time for the rows of the batch instead of for all; they are another method (the
+            LazyAdam of TensorFlow, the SparseAdam of PyTorch), usually as good for large vocabularies. Constraints,
+            too, act on these rows only. Tables that are read in other ways are updated as without it. Not an argument
+            of Keras.
     """
 
     #: Numbers that live in variables: reading gives the variable, assigning a number sets its value.
@@ -49,13 +58,16 @@ class Optimizer:
     m_schedule: Any
     #: The `LearningRateSchedule` that was given as the learning rate.
     schedule: Any = None
+    lazy: bool = False
 
     def __init__(self, **kwargs: Any):
+        self.lazy = _flag(kwargs.pop("lazy", False), f"{type(self).__name__}: `lazy`")
         unknown = [key for key in kwargs if key not in {"clipnorm", "clipvalue"}]
         if unknown:
+            known = [*self._hyperparameters, "lr", "decay", "epsilon", "clipnorm", "clipvalue", "lazy"]
             raise TypeError(
                 f"Unexpected keyword argument passed to optimizer {type(self).__name__}: {', '.join(unknown)}. "
-                f"Known: {', '.join([*self._hyperparameters, 'lr', 'decay', 'epsilon', 'clipnorm', 'clipvalue'])}."
+                f"Known: {', '.join(known)}."
             )
         for key, value in kwargs.items():
             if value is not None and value < 0:
@@ -123,7 +135,24 @@ class Optimizer:
         params = list(params)
         self.updates = []
         self._step(params, self.get_gradients(loss, params))
+        if self.lazy:
+            self._leave_unused_rows(loss, params)
         return self.updates
+
+    def _leave_unused_rows(self, loss: Any, params: list) -> None:
+        """Restrict the updates of tables and of what is kept for them to the rows that lookups read."""
+        used: dict[int, Any] = {}  # a variable -> which of its rows were read
+        for k, param in enumerate(params):
+            indices = lookups([loss.node], param.node)
+            if indices is None:
+                continue
+            rows = Tensor(rows_used(joined_indices(indices), rows=param.node.shape[0]))
+            kept = [slots[k] for slots in self._slots.values() if K.int_shape(slots[k]) == K.int_shape(param)]
+            used.update((id(variable), rows) for variable in (param, *kept))
+        self.updates = [
+            K.update(target, value if id(target) not in used else K.switch(used[id(target)], value, target))
+            for target, value in self.updates
+        ]
 
     def _step(self, params: list, grads: list) -> None:
         raise TypeError(f"{type(self).__name__} must define `get_updates(loss, params)`.")
@@ -190,6 +219,8 @@ class Optimizer:
             config[name] = float(K.get_value(getattr(self, name)))
         if self.schedule is not None:
             config["learning_rate"] = schedules.serialize(self.schedule)
+        if self.lazy:  # left out where it is not set: Keras does not know it
+            config["lazy"] = True
         return config
 
     @classmethod
@@ -482,6 +513,12 @@ class Nadam(Optimizer):
 
     def get_config(self):
         return {**super().get_config(), "epsilon": self.epsilon, "schedule_decay": self.schedule_decay}
+
+
+def _flag(value: Any, what: str) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{what} must be True or False, got {value!r}.")
+    return bool(value)
 
 
 def _epsilon(kwargs: dict) -> float:

@@ -91,6 +91,10 @@ class ExpressionCode:
     def __init__(self, expression: Expression, views: Sequence[View], shape: Shape, arguments: Arguments) -> None:
         self.expression, self.arguments, self.shape = expression, arguments, shape
         self.operands = [broadcast_operand(f"x{k}", view, shape) for k, view in enumerate(views)]
+        #: The distance between rows of the operands that are read by row number, known by their own number.
+        self.rows = {k: views[k].strides[0] for k in expression.tables}
+        for k in self.rows:
+            self.operands[k] = Operand(f"x{k}", (0, *views[k].strides[1:]), views[k].offset, views[k])
         self.places: dict[int, Operand] = {}
         count = len(expression.operands)
         for k, instruction in enumerate(expression.instructions):
@@ -109,6 +113,8 @@ class ExpressionCode:
             self.arguments.pointer(operand.name, operand.view, buffers[operand.view.buffer].size, independent)
         for operand in self.all_operands:
             declare_strides(operand, self.arguments)
+        for k, stride in self.rows.items():
+            self.arguments.named(f"x{k}_row", stride)
 
     def lines(self, index: Sequence[str]) -> list[_Line]:
         """Return the assignments; `index` names the loop variable of each axis."""
@@ -116,7 +122,8 @@ class ExpressionCode:
         levels: list[int] = []
         for k, operand in enumerate(self.operands):
             level = depth(operand)
-            found.append(_Line(f"v{k} = {operand.name}[{place(operand, index)}]", level))
+            if k not in self.rows:
+                found.append(_Line(f"v{k} = {operand.name}[{place(operand, index)}]", level))
             levels.append(level)
         for position, instruction in enumerate(self.expression.instructions):
             number = len(self.operands) + position
@@ -137,6 +144,10 @@ class ExpressionCode:
         extra: dict[str, str] = {}
         if number in self.places:
             extra["place"] = place(self.places[number], index)
+        if instruction.op == "rows_at":
+            table, slots = instruction.arguments
+            extra["table"] = f"x{table}"
+            extra["place"] = f"int64(v{slots}) * x{table}_row + {place(self.operands[table], index)}"
         if instruction.op == "dim_value":
             extra["size"] = self.arguments.named(f"n{number}", attrs["size"])
         if "seed" in attrs:

@@ -8,7 +8,7 @@ as arguments. So layers of different sizes share kernels, and a new batch size c
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,10 +132,19 @@ class ExpressionText:
         writer: gets the arguments and the declarations.
         steady: for each operand, whether it has the same value at every place; such values are computed once.
         place: the C expression of the number of the element in the whole shape.
+        tables: for operands that are read by row number: the C expressions of the pointer, of the distance between
+            rows, and of the offset within a row.
     """
 
-    def __init__(self, expression: Expression, writer: Writer, steady: Sequence[bool], place: str) -> None:
-        self.expression, self.writer, self.place = expression, writer, place
+    def __init__(
+        self,
+        expression: Expression,
+        writer: Writer,
+        steady: Sequence[bool],
+        place: str,
+        tables: Mapping[int, tuple[str, str, str]] | None = None,
+    ) -> None:
+        self.expression, self.writer, self.place, self.tables = expression, writer, place, tables or {}
         self.once: list[str] = []
         self.each: list[str] = []
         count = len(expression.operands)
@@ -157,7 +166,9 @@ class ExpressionText:
         number = len(self.values)
         type = COMPUTE[instruction.dtype]
         arguments = [self.values[argument] for argument in instruction.arguments]
-        steady = instruction.op not in PLACED and all(self.steady[argument] for argument in instruction.arguments)
+        steady = instruction.op not in (*PLACED, "rows_at") and all(
+            self.steady[argument] for argument in instruction.arguments
+        )
         self.steady.append(steady)
         if instruction.op == "constant":
             value = instruction.attrs["value"].value.reshape(())
@@ -197,9 +208,12 @@ def needs_place(expression: Expression) -> bool:
     return any(instruction.op in PLACED for instruction in expression.instructions)
 
 
-def operand_strides(views: Sequence[View], shape: Shape) -> list[list[DimLike]]:
-    """Return the strides of views broadcast to a shape."""
-    return [list(view.broadcast_to(shape).strides) for view in views]
+def operand_strides(views: Sequence[View], shape: Shape, tables: Container[int] = frozenset()) -> list[list[DimLike]]:
+    """Return the strides of views broadcast to a shape; along the rows of `tables` it is the slots that move."""
+    return [
+        [0, *view.strides[1:]] if number in tables else list(view.broadcast_to(shape).strides)
+        for number, view in enumerate(views)
+    ]
 
 
 def domain_view(shape: Shape) -> View:
@@ -207,19 +221,53 @@ def domain_view(shape: Shape) -> View:
     return View(-1, "uint8", shape, contiguous_strides(shape))
 
 
+def table_texts(
+    expression: Expression, views: Sequence[View], offsets: Sequence[str], writer: Writer
+) -> dict[int, tuple[str, str, str]]:
+    """Return what `ExpressionText` must know of the operands that are read by row number."""
+    return {
+        number: (f"p{number}", writer.size(views[number].strides[0], "position"), offsets[number])
+        for number in sorted(expression.tables)
+    }
+
+
 def fused_body(
-    expression: Expression, shape: Shape, inputs: Sequence[View], outputs: Sequence[View]
+    expression: Expression, shape: Shape, inputs: Sequence[View], outputs: Sequence[View], rows: View | None = None
 ) -> tuple[str, Arguments]:
-    """Return the text of the kernel that computes an expression at every place, and its arguments."""
+    """Return the text of the kernel that computes an expression at every place, and its arguments.
+
+    Args:
+        expression: what to compute.
+        shape: at the places of this shape.
+        inputs, outputs: what is read and written.
+        rows: compute only the rows (of the first axis) that this vector lists; negative numbers are skipped.
+    """
     writer = Writer()
     places = [domain_view(shape)] if needs_place(expression) else []
-    strides = operand_strides([*inputs, *outputs, *places], shape)
-    sizes, strides = joined(shape, strides)
+    strides = operand_strides([*inputs, *outputs, *places], shape, expression.tables)
+    if rows is None:
+        domain = shape
+        sizes, strides = joined(shape, strides)
+    else:
+        domain = (rows.size, *shape[1:])
+        firsts = [each[0] for each in strides]
+        sizes, strides = joined(shape[1:], [each[1:] for each in strides])
+        sizes = [rows.size, *sizes]
+        strides = [[first, *each] for first, each in zip(firsts, strides, strict=True)]
     reading, writing = strides[: len(inputs)], strides[len(inputs) : len(inputs) + len(outputs)]
-    total = writer.size(size_of(shape))
+    total = writer.size(size_of(domain))
     names, lines = coordinates("i", sizes, "c", writer)
+    place, whole = "i", sizes
+    if rows is not None:
+        writer.pointer(rows, "rows")
+        lines += [f"const i64 named = (i64)load(rows, (position){names[0]});", "if (named < 0) continue;"]
+        names, whole = ["named", *names[1:]], []
+        if places:
+            place = "place"
+            lines.append(f"const count place = (count)({offset(names, strides[-1], writer)});")
+    offsets = [offset(names, each, writer, whole) for each in reading]
     steady = [all(stride == 0 for stride in each) for each in reading]
-    text = ExpressionText(expression, writer, steady, "i")
+    text = ExpressionText(expression, writer, steady, place, table_texts(expression, inputs, offsets, writer))
     for number, view in enumerate(inputs):
         writer.pointer(view, f"p{number}")
     for number, view in enumerate(outputs):
@@ -227,11 +275,11 @@ def fused_body(
     once: list[str] = []
     each = list(lines)
     for number, is_steady in enumerate(steady):
-        where = once if is_steady else each
-        where.append(text.load(number, f"p{number}", offset(names, reading[number], writer, sizes)))
+        if number not in text.tables:
+            (once if is_steady else each).append(text.load(number, f"p{number}", offsets[number]))
     each += text.each
     each += [
-        f"store(q{number}, {offset(names, writing[number], writer, sizes)}, {result});"
+        f"store(q{number}, {offset(names, writing[number], writer, whole)}, {result});"
         for number, result in enumerate(text.results)
     ]
     body = "\n".join(

@@ -128,6 +128,18 @@ def fused(attrs: Mapping[str, Any], *arrays: np.ndarray) -> tuple[np.ndarray, ..
     return tuple(np.broadcast_to(values[number], attrs["shape"]) for number in expression.results)
 
 
+@LOWERINGS.register("fused_rows", strided=True)
+def fused_rows(attrs: Mapping[str, Any], *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Compute an expression and put it into some rows of what is there."""
+    *operands, firsts = arrays
+    rows = firsts[firsts >= 0]
+    results = []
+    for base, value in zip(attrs["bases"], fused(attrs, *operands), strict=True):
+        results.append(operands[base].copy())
+        results[-1][rows] = value[rows]
+    return tuple(results)
+
+
 @LOWERINGS.register("fused_reduce", strided=True)
 def fused_reduce(attrs: Mapping[str, Any], *arrays: np.ndarray) -> np.ndarray:
     """Compute an expression and reduce it."""

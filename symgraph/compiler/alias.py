@@ -112,6 +112,8 @@ class _Search:
             return not writes or step.op is fused
         if step.op is not fused:
             return False
+        if any(self.resolve(step.inputs[k]).buffer == target.buffer for k in step.attrs["expression"].tables):
+            return False
         touching = [view for view in map(self.resolve, step.inputs) if view.buffer == target.buffer]
         return all(
             view.is_contiguous and view.offset == target.offset and view.shape == step.attrs["shape"]

@@ -110,7 +110,7 @@ def _donations(
     """Return output -> input pairs of a step that may work in place: the input dies where the output begins."""
     if step is None or step.op is not fused:
         return {}
-    taken: set[int] = set()
+    taken = {step.inputs[k].buffer for k in step.attrs["expression"].tables}  # read at other places than written
     pairs: dict[int, int] = {}
     for output in step.outputs:
         life = alive.get(output.buffer)

@@ -17,6 +17,7 @@ from symgraph.compiler.lowerings import Lowerings
 from symgraph.compiler.memory import plan_memory
 from symgraph.compiler.program import Program
 from symgraph.compiler.prune import prune
+from symgraph.compiler.rows import gather_sums, touch_rows
 from symgraph.compiler.schedule import schedule
 from symgraph.compiler.simplify import simplify
 from symgraph.compiler.specialise import Decided, specialise
@@ -70,10 +71,14 @@ GRAPH_PASSES = (
          lambda graph, context: simplify(graph, context.evaluate)),
     Pass("prune", "after the last pass that can drop a reader of a loop",
          lambda graph, context: prune(graph)),
+    Pass("sums of rows", "before fuse, which makes the reading of such sums part of a loop",
+         lambda graph, context: gather_sums(graph, context.lowerings, context.sizes)),
     Pass("epilogue", "before fuse, which makes loops of biases and activations",
          lambda graph, context: epilogue(graph, context.lowerings)),
-    Pass("fuse", "last on the graph: nothing looks into a fused operation",
+    Pass("fuse", "last of those that change expressions",
          lambda graph, context: fuse(graph, context.lowerings)),
+    Pass("touch rows", "after fuse: it looks at updates that have become one loop",
+         lambda graph, context: touch_rows(graph, context.lowerings)),
 )  # fmt: skip
 
 #: Graph -> Program -> Program.

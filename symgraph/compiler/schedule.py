@@ -88,6 +88,7 @@ class _Builder:
         self.views: dict[Node, View] = {}
         self.results: dict[Node, tuple[View, ...]] = {}
         self.copies: dict[View, View] = {}
+        self.in_place: list[Step] = []  # what changes some rows of variables, after the last step that reads them
 
     # ---------------------------------------------------------------------------------------------- buffers
 
@@ -230,6 +231,13 @@ class _Builder:
         self.steps.append(Step(node.op, Attributes({}), reads, results, loop=loop, source=node.source))
         self.keep(node, results)
 
+    def fused_rows(self, node: Node) -> None:
+        """Made by `symgraph.compiler.rows` for updates alone: it writes to the variables themselves, later."""
+        inputs = tuple(self.view(read) for read in node.inputs)
+        targets = tuple(inputs[base] for base in node.attrs["bases"])
+        self.in_place.append(Step(node.op, node.attrs, inputs, targets, source=node.source))
+        self.keep(node, targets)
+
     # --------------------------------------------------------------------------------------- outputs, updates
 
     def as_output(self, node: Node) -> View:
@@ -256,6 +264,7 @@ class _Builder:
                 self.steps.append(copy_step(value, moved, node.source))
                 value = moved
             values.append(value)
+        self.steps += self.in_place
         for target, value in zip(targets, values, strict=True):
             if value != target:
                 self.steps.append(copy_step(value.broadcast_to(target.shape), target))
@@ -267,4 +276,5 @@ _STRUCTURE: dict[str, Callable[[_Builder, Node], None]] = {
     "concatenate": _Builder.concatenate,
     "embed": _Builder.embed,
     "scan": _Builder.scan,
+    "fused_rows": _Builder.fused_rows,
 }

@@ -42,6 +42,11 @@ class Expression:
     instructions: tuple[Instruction, ...]
     results: tuple[int, ...]
 
+    @property
+    def tables(self) -> frozenset[int]:
+        """The operands that are read by row number (`rows_at`) instead of place by place."""
+        return frozenset(each.arguments[0] for each in self.instructions if each.op == "rows_at")
+
     def dtype(self, value: int) -> str:
         """The element type of a value number."""
         count = len(self.operands)
@@ -51,6 +56,12 @@ class Expression:
 def _infer_fused(*types: TensorType, expression: Expression, shape: Shape) -> Type:
     items = tuple(TensorType(expression.dtype(value), shape) for value in expression.results)
     return items[0] if len(items) == 1 else TupleType(items)
+
+
+def _infer_fused_rows(*types: TensorType, expression: Expression, shape: Shape, bases: tuple[int, ...]) -> Type:
+    *operands, firsts = types
+    assert firsts.rank == 1 and all(operands[base].shape == shape for base in bases)
+    return _infer_fused(*operands, expression=expression, shape=shape)
 
 
 def _infer_fused_reduce(
@@ -63,6 +74,10 @@ def _infer_fused_reduce(
 
 #: An expression at every place of `shape`; the operands are broadcast to it.
 fused = declare("fused", infer=_infer_fused, has_gradient=False)
+
+#: An expression at some rows of `shape`: those that the last input, a vector, lists (negative numbers are skipped).
+#: Each result is the operand whose number stands in `bases`, with these rows replaced: a variable updated in place.
+fused_rows = declare("fused_rows", infer=_infer_fused_rows, has_gradient=False)
 
 #: A reduction (the name in `reduce`) over an expression.
 fused_reduce = declare("fused_reduce", infer=_infer_fused_reduce, has_gradient=False)

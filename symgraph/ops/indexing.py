@@ -8,11 +8,22 @@ from typing import Any
 import numpy as np
 
 from symgraph.graph.node import Node
-from symgraph.graph.type import INTEGERS, DimLike, Shape, TensorType, equal, maximum, minimum, size_of
+from symgraph.graph.traverse import topological_order
+from symgraph.graph.type import (
+    INTEGERS,
+    DimLike,
+    Shape,
+    TensorType,
+    TupleType,
+    equal,
+    maximum,
+    minimum,
+    size_of,
+)
 from symgraph.ops import elementwise
 from symgraph.ops.leaf import constant
-from symgraph.ops.op import ShapeError, define
-from symgraph.ops.shape import dims, expand, iota, reshape, slice_, transpose
+from symgraph.ops.op import Op, ShapeError, declare, define
+from symgraph.ops.shape import concatenate, dims, expand, iota, reshape, slice_, transpose
 
 
 def _infer_gather(x: TensorType, indices: TensorType) -> TensorType:
@@ -44,6 +55,82 @@ def _infer_scatter_add(values: TensorType, indices: TensorType, shape: Shape) ->
 def scatter_add(node, grad):
     """Zeros of `shape`, with each row of the values added to the row its index names (the gradient of gather)."""
     return gather(grad, node.inputs[1]), None
+
+
+# ---------------------------------------------------------------------------------------- rows that are used
+#
+# The gradient of a large table of which few rows were read is zero almost everywhere. `symgraph.compiler.rows` keeps it
+# as the sums of those rows and a number for each row of the table that says where its sum is; these are its words.
+
+
+def _infer_first_rows(indices: TensorType, rows: DimLike) -> TupleType:
+    if indices.dtype not in INTEGERS:
+        raise TypeError(f"expected integer indices, got {indices}")
+    return TupleType((TensorType("int32", (rows,)), TensorType("int32", (indices.size,))))
+
+
+#: Who names a row first: (slots, firsts). `slots[row]` is the number of the first entry of the indices that names the
+#: row, or the number of entries where none does; `firsts[entry]` is the row that the entry is the first to name, or -1.
+first_rows: Op = declare("first_rows", infer=_infer_first_rows, has_gradient=False, checks=True)
+
+
+def _infer_sum_rows(values: TensorType, indices: TensorType, slots: TensorType) -> TensorType:
+    if indices.dtype not in INTEGERS or slots.dtype not in INTEGERS or slots.rank != 1:
+        raise TypeError(f"expected integer indices and a vector of slots, got {indices} and {slots}")
+    if values.rank < indices.rank or any(not equal(a, b) for a, b in zip(values.shape, indices.shape)):
+        raise ShapeError(f"values {values} do not have a row for each of the indices {indices}")
+    return TensorType(values.dtype, (indices.size + 1, *values.shape[indices.rank :]))
+
+
+#: The sum of the values of all entries that name the same row, in their order, at the place of the first of them; the
+#: other places, and one more at the end, are zero. Reads indices that `first_rows` has checked, and its slots.
+sum_rows: Op = declare("sum_rows", infer=_infer_sum_rows, has_gradient=False)
+
+
+def _infer_rows_at(table: TensorType, slots: TensorType) -> TensorType:
+    if slots.dtype not in INTEGERS:
+        raise TypeError(f"expected integer slots, got {slots}")
+    if slots.rank != table.rank or any(dim != 1 for dim in slots.shape[1:]):
+        raise ShapeError(f"slots {slots} are not one number for each row of the result, beside a table {table}")
+    return TensorType(table.dtype, (slots.shape[0], *table.shape[1:]))
+
+
+#: table[slots[row]] at each row, for slots of shape (rows, 1, ...). The slots are the compiler's own: unchecked.
+rows_at: Op = declare("rows_at", kind="generator", infer=_infer_rows_at, has_gradient=False)
+
+
+def _infer_rows_used(indices: TensorType, rows: DimLike) -> TensorType:
+    if indices.dtype not in INTEGERS:
+        raise TypeError(f"expected integer indices, got {indices}")
+    return TensorType("bool", (rows,))
+
+
+#: Whether each row of a table is among the indices.
+rows_used: Op = declare("rows_used", infer=_infer_rows_used, checks=True)
+
+
+def joined_indices(parts: list[Node]) -> Node:
+    """Return the indices of several lookups as one vector; those of one lookup as they are."""
+    if len(parts) == 1:
+        return parts[0]
+    return concatenate([reshape(elementwise.cast(part, "int64"), (part.tensor_type.size,)) for part in parts], 0)
+
+
+def lookups(outputs: list[Node], table: Node) -> list[Node] | None:
+    """Return the indices with which `table` is read on the way to the outputs.
+
+    Returns:
+        One node of indices for each `gather`; None where the table is also read in another way (or not at all), so
+        that every row of it may matter.
+    """
+    found = []
+    for node in topological_order(outputs):
+        if table not in node.inputs:
+            continue
+        if node.op is not gather or node.inputs[0] is not table:
+            return None
+        found.append(node.inputs[1])
+    return found or None
 
 
 def one_hot(indices: Node, classes: int, dtype: str) -> Node:

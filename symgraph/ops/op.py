@@ -37,9 +37,9 @@ class Op:
     Attributes:
         name: the name in the registry, in the tables of lowerings and in the tests.
         kind: how the compiler may treat it: "leaf" (no computation), "elementwise" (one value from the values at the
-            same place, after broadcasting), "generator" (one value from the place alone), "reduction", "view" (the
-            same memory seen through another shape and strides), "structure" (placing and repeating, which the schedule
-            spells out in copies and loops) or "general".
+            same place, after broadcasting), "generator" (one value from the place alone, made anew wherever it is
+            read), "reduction", "view" (the same memory seen through another shape and strides), "structure" (placing
+            and repeating, which the schedule spells out in copies and loops) or "general".
         infer: gives the type of the result from the types of the inputs and the attributes, or raises `ShapeError`.
         gradient: see the module; None where the derivative is zero everywhere it exists.
         reads: what the gradient reads: names of inputs, or "output".

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from symgraph.compiler.memory import lifetimes
 from symgraph.compiler.program import CONSTANT, INPUT, OUTPUT, TEMPORARY, VARIABLE, Program, Step
 from symgraph.graph.type import Atom, evaluate, numpy_dtype, size_of
-from symgraph.ops.fused import Expression
+from symgraph.ops.fused import Expression, fused_rows
 from symgraph.runtime.function import Function
 
 #: How many floating-point operations a step does, for operations that do not do one an element of the result.
@@ -77,18 +77,24 @@ def _name(step: Step) -> str:
         return step.name
     inside = " ".join(each.op for each in expression.instructions if each.op != "constant") or "copy"
     reduce = step.attrs.get("reduce")
+    if step.op is fused_rows:
+        return f"[{inside}] at the rows of {step.inputs[-1]}"
     return f"{reduce} over {step.attrs['axes']} of [{inside}]" if reduce else f"[{inside}]"
 
 
 def _cost(step: Step, sizes: Mapping[Atom, int]) -> tuple[int, int]:
     """Estimate floating-point operations and bytes of one step."""
     moved = 0
+    rows = step.inputs[-1].size if step.op is fused_rows else None  # only these rows of the variables
     for view in (*step.inputs, *step.outputs):
+        if rows is not None and view.shape == step.attrs["shape"]:
+            view = view.with_layout((rows, *view.shape[1:]), view.strides)
         distinct = size_of(dim for dim, stride in zip(view.shape, view.strides, strict=True) if stride != 0 or dim == 1)
         moved += evaluate(distinct, sizes) * numpy_dtype(view.dtype).itemsize
     expression = step.attrs.get("expression")
     if isinstance(expression, Expression):
-        domain = evaluate(size_of(step.attrs["shape"]), sizes)
+        shape = step.attrs["shape"]
+        domain = evaluate(size_of(shape if rows is None else (rows, *shape[1:])), sizes)
         count = sum(each.varies and each.op != "constant" for each in expression.instructions)
         return domain * (count + ("reduce" in step.attrs)), moved
     operations = _OPERATIONS.get(step.name)

@@ -388,6 +388,59 @@ def _scatter(dtype: str, rng: np.random.Generator) -> list[Sample]:
     ]
 
 
+#: Entries that name rows of a table of 6: first, again, counted from the end, and a row that was named so before.
+_NAMES = np.array([[5, 0, 0], [-1, 2, -6]], "int32")
+_SLOTS = np.array([1, 6, 4, 6, 6, 0], "int32")
+_FIRSTS = np.array([5, 0, -1, -1, 2, -1], "int32")
+
+
+@TABLE.add("first_rows", ("int32", "int64"))
+def _first_rows(dtype: str, rng: np.random.Generator) -> list[Sample]:
+    def build(part: int):
+        return lambda i: scan.item(indexing.first_rows(i, rows=6), part)
+
+    feeds = [(_NAMES.astype(dtype),), (_NAMES[:0].astype(dtype),)]
+    none = np.zeros(6, "int32")
+    return [
+        Sample("slots", feeds, build(0), lambda i: _SLOTS if i.size else none),
+        Sample("firsts", feeds, build(1), lambda i: _FIRSTS if i.size else none[:0]),
+    ]
+
+
+@TABLE.add("sum_rows", (*FLOATS, "float16"))
+def _sum_rows(dtype: str, rng: np.random.Generator) -> list[Sample]:
+    def expected(values: np.ndarray, numbers: np.ndarray, slots: np.ndarray) -> np.ndarray:
+        result = np.zeros((numbers.size + 1, 3), values.dtype)
+        np.add.at(result, slots[numbers.reshape(-1)], values.reshape(-1, 3))
+        return result
+
+    feeds = [(draw(rng, dtype, (2, 3, 3)), _NAMES, _SLOTS), (draw(rng, dtype, (0, 3, 3)), _NAMES[:0], 0 * _SLOTS)]
+    return [Sample("with repeats", feeds, indexing.sum_rows, expected, scale=2)]
+
+
+@TABLE.add("rows_at", (*FLOATS, "float16", "int32"))
+def _rows_at(dtype: str, rng: np.random.Generator) -> list[Sample]:
+    feeds = [(draw(rng, dtype, (7, 4)), _SLOTS.reshape(6, 1))]
+
+    def fixed(x: Node, slots: Node) -> Node:
+        return indexing.rows_at(x, s.reshape(slots, (6, 1)))
+
+    def summed(x: Node, slots: Node) -> Node:
+        return reduction.sum_(e.square(fixed(x, slots)), 0)
+
+    made = [Sample("rows", feeds, fixed, lambda x, i: x[i[:, 0]])]
+    if dtype in FLOATS:
+        made.append(Sample("in a sum", feeds, summed, lambda x, i: (x[i[:, 0]] ** 2).sum(0), scale=4))
+    return made
+
+
+@TABLE.add("rows_used", ("int32", "int64", "uint8"))
+def _rows_used(dtype: str, rng: np.random.Generator) -> list[Sample]:
+    numbers = np.array([[5, 0, 0], [5, 2, 0]], dtype)
+    feeds = [(numbers,), (numbers[:0],)]
+    return [Sample("rows", feeds, lambda i: indexing.rows_used(i, rows=6), lambda i: np.isin(np.arange(6), i))]
+
+
 # ---------------------------------------------------------------------------------------------------------- loops
 
 

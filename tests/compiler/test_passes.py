@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from symgraph.autodiff import gradients
-from symgraph.backends.reference.table import LOWERINGS
+from symgraph.backends.reference.executor import LOWERINGS
 from symgraph.compiler.alias import alias, is_copy
 from symgraph.compiler.decompose import LoweringError, decompose
 from symgraph.compiler.fuse import MOST_INSTRUCTIONS, fuse

@@ -77,7 +77,7 @@ _TEMPLATES: dict[str, Template] = {
     "less_equal": _same("({0} <= {1})"), "greater": _same("({0} > {1})"), "greater_equal": _same("({0} >= {1})"),
     "logical_and": _same("({0} & {1})"), "logical_or": _same("({0} | {1})"), "logical_not": _same("({0} == bool_(0))"),
     "is_nan": _same("({0} != {0})"), "is_finite": _same("({0} - {0} == {0} - {0})"),
-    "where": _same("select({0}, {1}, {2})"), "cast": _cast,
+    "where": _same("select({0}, {1}, {2})"), "cast": _cast, "rows_at": _same("{table}[{place}]"),
 }  # fmt: skip
 
 ELEMENTWISE.update(_TEMPLATES)

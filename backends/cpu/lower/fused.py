@@ -15,7 +15,7 @@ _COST = {"exp": 0.5, "log": 0.7, "tanh": 0.5, "sigmoid": 0.5, "softplus": 1.2, "
          "cos": 1.0, "random_uniform": 2.0, "random_normal": 4.0, "mod": 1.0, "floordiv": 1.0, "div": 0.2}  # fmt: skip
 
 
-def _work(expression: Expression, operands: int, size: DimLike) -> DimLike:
+def work_of(expression: Expression, operands: int, size: DimLike) -> DimLike:
     """Estimate nanoseconds: a tenth of one for each element loaded or computed, more for functions."""
     tenths = 1 + operands + sum(max(1, round(10 * _COST.get(each.op, 0.1))) for each in expression.instructions)
     return size * tenths // 10
@@ -24,7 +24,7 @@ def _work(expression: Expression, operands: int, size: DimLike) -> DimLike:
 _AXES = "ijklmnopqr"
 
 
-def _indices(rank: int) -> list[str]:
+def loop_indices(rank: int) -> list[str]:
     return [f"{_AXES[k % len(_AXES)]}{k // len(_AXES) or ''}" for k in range(rank)]
 
 
@@ -37,7 +37,7 @@ def fused(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     code = ExpressionCode(expression, step.inputs, shape, arguments)
     targets = [Operand(f"y{k}", view.strides, view.offset, view) for k, view in enumerate(step.outputs)]
     shape = collapse(shape, [*code.all_operands, *targets])
-    index = _indices(len(shape))
+    index = loop_indices(len(shape))
     code.declare(buffers, independent=True)
     for operand, view in zip(targets, step.outputs, strict=True):
         arguments.pointer(operand.name, view, buffers[view.buffer].size, independent=True)
@@ -73,7 +73,7 @@ def fused(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     for operand, value in zip(targets, expression.results, strict=True):
         body.append("    " * rank + f"{operand.name}[{place(operand, index)}] = v{value}")
     name = "copy" if not expression.instructions else "_".join(each.op for each in expression.instructions[:4])
-    work = _work(expression, len(step.inputs), size_of(step.attrs["shape"]))
+    work = work_of(expression, len(step.inputs), size_of(step.attrs["shape"]))
     return [KernelCall(name, kernel_source(arguments, body), tuple(arguments.entries), work, shared=rank > 0)]
 
 
@@ -146,7 +146,7 @@ def _reduce(
         operand.strides = tuple(operand.strides[axis] for axis in order)
     flags: list = ["kept"] * len(kept) + ["reduced"] * len(reduced) + (["inner"] if innermost is not None else [])
     shape = collapse(tuple(shape[axis] for axis in order), code.all_operands, flags)
-    index = _indices(len(shape))
+    index = loop_indices(len(shape))
     code.declare(buffers, independent=False)
     arguments.pointer("y", target, buffers[target.buffer].size)
     arguments.named("y_0", offset)
@@ -209,6 +209,6 @@ def _reduce(
     else:
         body.append("    " * indent + f"total = {combine.format('total', value)}")
         body.append("    y[base] = total")
-    work = _work(expression, len(step.inputs), size_of(step.attrs["shape"]))
+    work = work_of(expression, len(step.inputs), size_of(step.attrs["shape"]))
     source = kernel_source(arguments, body)
     return KernelCall(step.attrs["reduce"], source, tuple(arguments.entries), work, active=active)

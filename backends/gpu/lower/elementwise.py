@@ -56,6 +56,14 @@ def _cast(instruction: Instruction, arguments: Sequence[str], text: ExpressionTe
 ELEMENTWISE["cast"] = _cast
 
 
+def _rows_at(instruction: Instruction, arguments: Sequence[str], text: ExpressionText) -> str:
+    pointer, apart, inside = text.tables[instruction.arguments[0]]
+    return f"load({pointer}, (position){arguments[1]} * {apart} + {inside})"
+
+
+ELEMENTWISE["rows_at"] = _rows_at
+
+
 @register("fused", strided=True)
 def fused(step: Step) -> list[Call]:
     """One kernel: a thread an element, striding over the grid; or tiles, where axes are turned around."""

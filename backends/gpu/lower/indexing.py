@@ -23,7 +23,7 @@ from symgraph.backends.gpu.calls import (
     Sizes,
     blocks_for,
 )
-from symgraph.backends.gpu.codegen import Writer
+from symgraph.backends.gpu.codegen import Writer, domain_view, fused_body
 from symgraph.backends.gpu.lower.reduction import accumulator
 from symgraph.backends.gpu.prelude import COMPUTE
 from symgraph.backends.gpu.table import register
@@ -94,12 +94,9 @@ def _scratch(step: Step) -> Iterable[tuple[str, DimLike]]:
     return [("uint64", 2 * step.inputs[1].size + BLOCK_KEYS)]
 
 
-@register("scatter_add", scratch=_scratch)
-def scatter_add(step: Step) -> list[Call]:
-    """Zero the result, sort the keys, sum the runs."""
-    (values, indices), (target,), (keys,) = step.inputs, step.outputs, step.scratch
-    entries = indices.size
-    padded = _padded(entries)
+def _sorted_keys(step: Step, indices: View, rows: DimLike, keys: View) -> list[Call]:
+    """Make the keys of a step's indices in its scratch memory, and sort them."""
+    padded = _padded(indices.size)
 
     def sort(sizes: Sizes) -> list[Call]:
         """The stages of a bitonic sort (Batcher 1968): those within a block first, then merges of longer and longer."""
@@ -115,18 +112,102 @@ def scatter_add(step: Step) -> list[Call]:
         return calls
 
     kernels = (_block_sort(keys, padded, None), _block_sort(keys, padded, 0), _stage(keys, padded, 0, 0))
+    return [_make_keys(step, indices, rows, keys, padded), Choice(kernels, sort)]
+
+
+@register("scatter_add", scratch=_scratch)
+def scatter_add(step: Step) -> list[Call]:
+    """Zero the result, sort the keys, sum the runs."""
+    (values, indices), (target,), (keys,) = step.inputs, step.outputs, step.scratch
+    sort = _sorted_keys(step, indices, target.shape[0], keys)
+    return [Fill(target), *sort, _sum_runs(values, keys, target, indices.size, by_row=True)]
+
+
+@register("sum_rows", scratch=_scratch)
+def sum_rows(step: Step) -> list[Call]:
+    """Like scatter_add, but a sum goes to the place of its first entry: the last word of the first key of its run."""
+    (values, indices, slots), (target,), (keys,) = step.inputs, step.outputs, step.scratch
+    sort = _sorted_keys(step, indices, slots.size, keys)
+    return [Fill(target), *sort, _sum_runs(values, keys, target, indices.size, by_row=False)]
+
+
+@register("first_rows", scratch=lambda step: [("uint64", 2 * step.inputs[0].size + BLOCK_KEYS)])
+def first_rows(step: Step) -> list[Call]:
+    """Sort the keys: the first of each run of equal rows is the entry that names the row first."""
+    (indices,), (slots, firsts), (keys,) = step.inputs, step.outputs, step.scratch
+    clear = Writer()
+    total, entries = clear.size(slots.size), clear.size(indices.size)
+    clear.pointer(slots, "slots", write=True)
+    clear_body = f"""
+extern "C" __global__ void __launch_bounds__({THREADS}) NAME(const Arguments a) {{
+  {" ".join(clear.before)}
+  for (count i = blockIdx.x * (count)blockDim.x + threadIdx.x; i < {total}; i += (count)gridDim.x * blockDim.x)
+    slots[i] = (int){entries};
+}}
+"""
+    name = Writer()
+    entries = name.size(indices.size)
+    some = name.argument(Number(slots.size), "i64")
+    name.pointer(keys, "keys")
+    name.pointer(slots, "slots", write=True)
+    name.pointer(firsts, "firsts", write=True)
+    name_body = f"""
+extern "C" __global__ void __launch_bounds__({THREADS}) NAME(const Arguments a) {{
+  {" ".join(name.before)}
+  for (count i = blockIdx.x * (count)blockDim.x + threadIdx.x; i < {entries}; i += (count)gridDim.x * blockDim.x) {{
+    const u64 row = keys[i] >> 32;
+    const bool first = (i == 0 || (keys[i - 1] >> 32) != row) && {some} > 0;
+    const u32 place = (u32)keys[i];
+    firsts[place] = first ? (int)row : -1;
+    if (first) slots[row] = (int)place;
+  }}
+}}
+"""
     return [
-        Fill(target),
-        _make_keys(step, indices, keys, padded),
-        Choice(kernels, sort),
-        _sum_runs(values, keys, target, entries),
+        Kernel("clear_slots", clear_body, tuple(clear.arguments.words), blocks_for(slots.size), (slots,)),
+        *_sorted_keys(step, indices, slots.size, keys),
+        Kernel("first_rows", name_body, tuple(name.arguments.words), blocks_for(indices.size), (keys, slots, firsts)),
     ]
 
 
-def _make_keys(step: Step, indices: View, keys: View, padded: Callable[[Sizes], int]) -> Kernel:
+@register("rows_used")
+def rows_used(step: Step) -> list[Call]:
+    """Zero the result; threads that name the same row write the same there."""
+    (indices,), (target,) = step.inputs, step.outputs
+    writer = Writer()
+    checks = _checks(writer, step, target.size)
+    entries = writer.size(indices.size)
+    some = writer.argument(Number(target.size), "i64")
+    writer.pointer(indices, "rows")
+    writer.pointer(target, "q", write=True)
+    body = f"""{_CHECKED}
+extern "C" __global__ void __launch_bounds__({THREADS}) NAME(const Arguments a) {{
+  {" ".join(writer.before)}
+  for (count i = blockIdx.x * (count)blockDim.x + threadIdx.x; i < {entries}; i += (count)gridDim.x * blockDim.x) {{
+    const i64 row = checked((i64)load(rows, (position)i), {checks});
+    if ({some} > 0) store(q, (position)row, true);
+  }}
+}}
+"""
+    kernel = Kernel("rows_used", body, tuple(writer.arguments.words), blocks_for(indices.size), (indices, target))
+    return [Fill(target), kernel]
+
+
+@register("fused_rows", strided=True)
+def fused_rows(step: Step) -> list[Call]:
+    """One kernel: a thread an element of the listed rows."""
+    *inputs, firsts = step.inputs
+    shape = step.attrs["shape"]
+    body, arguments = fused_body(step.attrs["expression"], shape, inputs, step.outputs, firsts)
+    elements = firsts.size * size_of(shape[1:])
+    views = (domain_view(shape), *step.inputs, *step.outputs)
+    return [Kernel("fused_rows", body, tuple(arguments.words), blocks_for(elements), views)]
+
+
+def _make_keys(step: Step, indices: View, rows: DimLike, keys: View, padded: Callable[[Sizes], int]) -> Kernel:
     """A key is the row, then the place among the entries; what fills up to a power of 2 comes last."""
     writer = Writer()
-    checks = _checks(writer, step, step.attrs["shape"][0])
+    checks = _checks(writer, step, rows)
     total, entries = writer.argument(Number(padded), "count"), writer.size(indices.size)
     writer.pointer(indices, "rows")
     writer.pointer(keys, "q", write=True)
@@ -206,8 +287,8 @@ extern "C" __global__ void __launch_bounds__({THREADS}) NAME(const Arguments a) 
     return Kernel("sort_stage", body, tuple(writer.arguments.words), blocks, (keys,))
 
 
-def _sum_runs(values: View, keys: View, target: View, entries: DimLike) -> Kernel:
-    """The thread at the first of a run of equal rows sums one column of it."""
+def _sum_runs(values: View, keys: View, target: View, entries: DimLike, by_row: bool) -> Kernel:
+    """The thread at the first of a run of equal rows sums one column of it, for the row or for the first entry."""
     writer = Writer()
     width, count = writer.size(size_of(target.shape[1:])), writer.size(entries)
     total = writer.size(values.size)
@@ -215,6 +296,7 @@ def _sum_runs(values: View, keys: View, target: View, entries: DimLike) -> Kerne
     writer.pointer(keys, "keys")
     writer.pointer(target, "q", write=True)
     type = COMPUTE[accumulator(target.dtype)]
+    to = "row" if by_row else "(u32)keys[first]"
     body = f"""
 extern "C" __global__ void __launch_bounds__({THREADS}) NAME(const Arguments a) {{
   {" ".join(writer.before)}
@@ -225,7 +307,7 @@ extern "C" __global__ void __launch_bounds__({THREADS}) NAME(const Arguments a) 
     {type} sum = ({type})0;
     for (count k = first; k < {count} && (keys[k] >> 32) == row; ++k)
       sum = op_add(sum, ({type})load(p, (position)(u32)keys[k] * (position){width} + (position)column));
-    store(q, (position)row * (position){width} + (position)column, sum);
+    store(q, (position){to} * (position){width} + (position)column, sum);
   }}
 }}
 """

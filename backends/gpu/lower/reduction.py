@@ -22,6 +22,7 @@ from symgraph.backends.gpu.codegen import (
     needs_place,
     offset,
     operand_strides,
+    table_texts,
 )
 from symgraph.backends.gpu.prelude import COMPUTE
 from symgraph.backends.gpu.table import REDUCTIONS, register
@@ -196,7 +197,7 @@ class Reduction:
         self.name, self.expression, self.inputs, self.target, self.split = name, expression, inputs, target, split
         self.shape = shape
         places = [domain_view(shape)] if needs_place(expression) else []
-        strides = operand_strides([*inputs, *places], shape)
+        strides = operand_strides([*inputs, *places], shape, expression.tables)
         kept = [axis for axis in range(len(shape)) if axis not in axes]
         result_strides = list(target.strides[1:] if split else target.strides)
         self.outer_sizes, outer_strides = joined(
@@ -231,13 +232,15 @@ class Reduction:
         names, count = [*outer_names, *inner_names], len(self.inputs)
         strides = [[*a, *b] for a, b in zip(self.outer_strides, self.inner_strides, strict=True)]
         steady = [all(stride == 0 for stride in each) for each in strides[:count]]
-        text = ExpressionText(self.expression, writer, steady, "place")
+        offsets = [offset(names, each, writer) for each in strides[:count]]
+        tables = table_texts(self.expression, self.inputs, offsets, writer)
+        text = ExpressionText(self.expression, writer, steady, "place", tables)
         once: list[str] = []
         each: list[str] = []
         for number, view in enumerate(self.inputs):
             writer.pointer(view, f"p{number}")
-            where = once if steady[number] else each
-            where.append(text.load(number, f"p{number}", offset(names, strides[number], writer)))
+            if number not in tables:
+                (once if steady[number] else each).append(text.load(number, f"p{number}", offsets[number]))
         if len(strides) > count:
             each.insert(0, f"const count place = (count)({offset(names, strides[count], writer)});")
         writer.pointer(self.target, "q", write=True)

@@ -61,3 +61,4 @@ _FUNCTIONS = {
 
 ELEMENTWISE.update({name: _plain(function) for name, function in _FUNCTIONS.items()})
 ELEMENTWISE["cast"] = _cast
+ELEMENTWISE["rows_at"] = lambda attrs, table, slots: table[slots.reshape(-1)]

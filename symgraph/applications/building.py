@@ -76,7 +76,7 @@ class Construction:
         elif self.backend.is_keras_tensor(input_tensor):
             self.input = input_tensor
         else:
-            self.input = self.layers.Input(tensor=input_tensor, shape=shape)
+            self.input = self.layers.Input(tensor=input_tensor)
 
     def classified(self, x: Any, name: str = "predictions", average: str | None = "avg_pool",
                    names: tuple = (None, None)) -> Any:

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from symgraph.utils.io_utils import HDF5_OBJECT_HEADER_LIMIT
+
 if TYPE_CHECKING:
     import h5py
 
 __all__ = ["atomic_file", "hdf5_target", "write_arrays", "write_names", "write_text"]
 
-#: An attribute list longer than this is stored in pieces: an HDF5 object header holds 64 kB.
-PIECE = 64512
+#: An attribute list longer than this is stored in pieces.
+PIECE = HDF5_OBJECT_HEADER_LIMIT
 
 
 @contextmanager

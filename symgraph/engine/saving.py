@@ -23,6 +23,7 @@ from symgraph.engine.hdf5_writer import hdf5_target, write_arrays, write_names, 
 from symgraph.engine.optimizer_state import restore_optimizer
 from symgraph.engine.weight_layouts import Assignment, Origin, assign, convert, file_variables, shape_of
 from symgraph.utils.generic_utils import CustomObjectScope, custom_object_scope, serialize_keras_object, stored_code
+from symgraph.utils.io_utils import ask_to_proceed_with_overwrite
 
 __all__ = ["ModelFileError", "load_model", "load_weights", "load_with", "model_from_config", "model_from_json",
            "model_from_yaml", "save_model", "save_weights"]
@@ -82,14 +83,7 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
 def _may_write(filepath: Any, overwrite: bool) -> bool:
     if overwrite or not isinstance(filepath, (str, os.PathLike)) or not os.path.exists(filepath):
         return True
-    import sys
-
-    if not sys.stdin or not sys.stdin.isatty():
-        raise FileExistsError(f"{os.fspath(filepath)} exists already. Pass overwrite=True to replace it.")
-    answer = ""
-    while answer not in {"y", "n"}:
-        answer = input(f"[WARNING] {os.fspath(filepath)} already exists - overwrite? [y/n]").strip().lower()
-    return answer == "y"
+    return ask_to_proceed_with_overwrite(filepath)
 
 
 def _is_safetensors(filepath: Any) -> bool:

@@ -64,10 +64,15 @@ _LAYERS = _Layers()
 
 
 class _Weights:
-    """Where the published weights of a network lie, for both layouts; an MD5 checksum may follow each address."""
+    """Where the published weights of a network lie: for 'th', for 'tf', and without the top for 'th', for 'tf'.
 
-    def __init__(self, th: str, tf: str, th_no_top: str, tf_no_top: str, checksums: tuple = (None,) * 4):
-        self.addresses, self.checksums = (th, tf, th_no_top, tf_no_top), checksums
+    # Arguments
+        addresses: four URLs.
+        checksums: their MD5 checksums, or None.
+    """
+
+    def __init__(self, addresses: tuple, checksums: tuple = (None,) * 4):
+        self.addresses, self.checksums = addresses, checksums
 
     def load(self, model: Any, include_top: bool) -> None:
         """Load them. Those for 'th' are of Theano, whose convolutions turn the kernels."""
@@ -88,8 +93,8 @@ class _Weights:
 
 def _published(release: str, name: str, checksums: tuple = (None,) * 4) -> _Weights:
     start = f"{_RELEASES}{release}/{name}_weights"
-    return _Weights(*(f"{start}_{order}_dim_ordering_{order}_kernels{end}.h5" for end in ("", "_notop")
-                      for order in ("th", "tf")), checksums=checksums)
+    return _Weights(tuple(f"{start}_{order}_dim_ordering_{order}_kernels{end}.h5" for end in ("", "_notop")
+                          for order in ("th", "tf")), checksums)
 
 
 _VGG16 = _published("v0.1", "vgg16")

@@ -12,6 +12,8 @@ from symgraph.legacy.names import BASE_FILTER
 from symgraph.legacy.rules import ORDERINGS
 from symgraph.preprocessing import image
 from symgraph.preprocessing.text import Tokenizer as NewTokenizer
+from symgraph.utils import test_utils
+from symgraph.utils.vis_utils import plot_model
 
 __all__ = ["FUNCTIONS"]
 
@@ -174,6 +176,25 @@ def display_table(rows, positions):
             line = (line + str(text))[:end]
             line += " " * (end - len(line))
         print(line)
+
+
+def plot(model, to_file="model.png", show_shapes=False, show_layer_names=True):
+    """Draw a model into a file; see `symgraph.utils.vis_utils.plot_model`."""
+    return plot_model(model, to_file, show_shapes, show_layer_names)
+
+
+def get_test_data(nb_train=1000, nb_test=500, input_shape=(10,), output_shape=(2,), classification=True, nb_class=2):
+    """Random data that a model can learn; see `symgraph.utils.test_utils`."""
+    return test_utils.get_test_data(nb_train, nb_test, input_shape, output_shape, classification, nb_class)
+
+
+def layer_test(layer_cls, kwargs={}, input_shape=None, input_dtype=None, input_data=None,  # noqa: B006
+               expected_output=None, expected_output_dtype=None, fixed_batch_size=False):
+    """Check that a layer keeps the contract of layers; see `symgraph.utils.test_utils`."""
+    from symgraph import keras1
+
+    return test_utils.check_layer(keras1.layers, keras1.models, layer_cls, kwargs, input_shape, input_dtype, input_data,
+                                  expected_output, expected_output_dtype, fixed_batch_size)
 
 
 def base_filter():

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 __all__ = [
-    "conv_input_length", "conv_output_length", "deconv_length", "normalize_data_format", "normalize_padding",
-    "normalize_tuple",
+    "conv_input_length", "conv_output_length", "convert_kernel", "deconv_length", "normalize_data_format",
+    "normalize_padding", "normalize_tuple",
 ]
 
 
@@ -82,3 +84,18 @@ def deconv_length(dim_size: int | None, stride_size: int, kernel_size: int, padd
         return dim_size * stride_size - (stride_size + extent - 2)
     pad = {"same": extent // 2, "valid": 0, "full": extent - 1}[padding]
     return (dim_size - 1) * stride_size + extent - 2 * pad + output_padding
+
+
+def convert_kernel(kernel: np.ndarray) -> np.ndarray:
+    """A kernel of Theano, which turns kernels by half a circle, for other libraries, and back.
+
+    # Arguments
+        kernel: array (*window, inputs, outputs) of a convolution in one, two or three dimensions.
+
+    # Raises
+        ValueError: another number of dimensions.
+    """
+    kernel = np.asarray(kernel)
+    if not 3 <= kernel.ndim <= 5:
+        raise ValueError(f"Invalid kernel shape: {kernel.shape}; expected (*window, inputs, outputs).")
+    return np.flip(kernel, tuple(range(kernel.ndim - 2))).copy()

@@ -121,31 +121,25 @@ def _cache_folder(cache_dir: Any, cache_subdir: str) -> Path:
 
 def _download(origin: str, path: Path, file_hash: str | None, algorithm: str) -> None:
     """Fetch a file: beside its place, checked, then named."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            try:
-                _fetch(origin, file)
-            except urllib.error.HTTPError as error:
-                raise Exception(f"URL fetch failure on {origin}: {error.code} -- {error.msg}") from error
-            except urllib.error.URLError as error:
-                number = getattr(error.reason, "errno", None)
-                raise Exception(f"URL fetch failure on {origin}: {number} -- {error.reason}") from error
-            except OSError as error:
-                raise Exception(f"URL fetch failure on {origin}: {error}") from error
-            file.flush()
-            os.fsync(file.fileno())
-        if file_hash is not None and not validate_file(name, file_hash, algorithm=algorithm):
+    from symgraph.engine.hdf5_writer import atomic_file  # here: the engine reads data with this module's help
+
+    with atomic_file(path) as file:
+        try:
+            _fetch(origin, file)
+        except urllib.error.HTTPError as error:
+            raise Exception(f"URL fetch failure on {origin}: {error.code} -- {error.msg}") from error
+        except urllib.error.URLError as error:
+            number = getattr(error.reason, "errno", None)
+            raise Exception(f"URL fetch failure on {origin}: {number} -- {error.reason}") from error
+        except OSError as error:
+            raise Exception(f"URL fetch failure on {origin}: {error}") from error
+        if file_hash is not None:
             kind = _algorithm(file_hash, algorithm)
-            raise Exception(
-                f"get_file: {origin} gave a file with the {kind} checksum {_hash_file(name, kind)}, expected "
-                f"{file_hash}. It was not kept: it is another file, or was damaged on the way."
-            )
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+            file.seek(0)
+            found = _digest(file, kind)
+            if found != str(file_hash).lower():
+                raise Exception(f"get_file: {origin} gave a file with the {kind} checksum {found}, expected "
+                                f"{file_hash}. It was not kept: it is another file, or was damaged on the way.")
 
 
 def _fetch(origin: str, file: Any) -> None:
@@ -173,11 +167,16 @@ def _algorithm(file_hash: str | None, algorithm: str) -> str:
 
 def _hash_file(fpath: Any, algorithm: str = "sha256", chunk_size: int = 65535) -> str:
     """The checksum of a file in hexadecimal digits; 'auto' is SHA-256."""
+    with open(fpath, "rb") as file:
+        return _digest(file, algorithm, chunk_size)
+
+
+def _digest(file: Any, algorithm: str, chunk_size: int = _PIECE) -> str:
+    """The checksum of the rest of an open file."""
     # MD5 finds damage here, not attacks: the published checksums are of this kind.
     digest = hashlib.md5(usedforsecurity=False) if algorithm == "md5" else hashlib.sha256()
-    with open(fpath, "rb") as file:
-        while piece := file.read(chunk_size):
-            digest.update(piece)
+    while piece := file.read(chunk_size):
+        digest.update(piece)
     return digest.hexdigest()
 
 

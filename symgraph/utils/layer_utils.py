@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from symgraph.engine.connectivity import get_source_inputs
+from symgraph.utils.conv_utils import convert_kernel
 
-__all__ = ["count_params", "get_source_inputs", "layer_from_config", "print_summary"]
+__all__ = ["convert_all_kernels_in_model", "convert_dense_weights_data_format", "count_params", "get_source_inputs",
+           "layer_from_config", "print_summary"]
 
 
 def count_params(weights: Any) -> int:
@@ -73,6 +75,8 @@ def print_summary(model: Any, line_length: int | None = None, positions: list | 
             for source in sources[1:]:
                 row(["", "", "", source])
         write(("=" if index == len(model.layers) - 1 else "_") * width)
+    if getattr(model, "_collected_trainable_weights", None) is not None:
+        model._check_trainable_weights()
     trainable = count_params(getattr(model, "_collected_trainable_weights", None) or model.trainable_weights)
     total = count_params(model.weights)
     write(f"Total params: {total:,}")
@@ -102,3 +106,41 @@ def _sources(model: Any, layer: Any) -> list[str]:
         for node in layer._inbound_nodes if id(node) in model._node_ids
         for inbound, index, position in zip(node.inbound_layers, node.node_indices, node.tensor_indices)
     ]
+
+
+def convert_all_kernels_in_model(model: Any) -> None:
+    """Turn the kernels of all convolutions of a model by half a circle, see `conv_utils.convert_kernel`."""
+    from symgraph import layers
+
+    kinds = (layers.Conv1D, layers.Conv2D, layers.Conv3D, layers.Conv2DTranspose)
+    for layer in model.layers:
+        if isinstance(layer, kinds):
+            kernel, *rest = layer.get_weights()
+            layer.set_weights([convert_kernel(kernel), *rest])
+        elif hasattr(layer, "layers"):
+            convert_all_kernels_in_model(layer)
+
+
+def convert_dense_weights_data_format(dense: Any, previous_feature_map_shape: tuple,
+                                      target_data_format: str = "channels_first") -> None:
+    """Give a Dense layer that stands after a Flatten the weights for the other layout of the pictures.
+
+    # Arguments
+        dense: the layer.
+        previous_feature_map_shape: shape of what was flattened, in the layout of the target, without samples.
+        target_data_format: the layout that the pictures shall have.
+
+    # Raises
+        AssertionError: another layout.
+    """
+    assert target_data_format in {"channels_last", "channels_first"}, (
+        f"`target_data_format` must be 'channels_last' or 'channels_first', got {target_data_format!r}")
+    kernel, *rest = dense.get_weights()
+    if target_data_format == "channels_first":
+        channels, *window = previous_feature_map_shape
+        features = kernel.reshape(*window, channels, -1)
+        features = np.moveaxis(features, -2, 0)
+    else:
+        *window, channels = previous_feature_map_shape
+        features = np.moveaxis(kernel.reshape(channels, *window, -1), 0, -2)
+    dense.set_weights([features.reshape(kernel.shape), *rest])

@@ -66,8 +66,8 @@ def test_weights_for_both_orders(order, tmp_path, monkeypatch):
     def network(weights):
         made = old._construction(False, weights, None, 224)
         x = made.layers.Conv2D(2, (3, 3), name="conv")(made.input)
-        addresses = [(tmp_path / f"{name}.h5").as_uri() for name in ("th", "tf", "th_notop", "tf_notop")]
-        return old._finished(made, x, "small", old._Weights(*addresses))
+        addresses = tuple((tmp_path / f"{name}.h5").as_uri() for name in ("th", "tf", "th_notop", "tf_notop"))
+        return old._finished(made, x, "small", old._Weights(addresses))
 
     first = network(None)
     kernel = np.random.default_rng(0).normal(size=first.get_weights()[0].shape).astype("float32")

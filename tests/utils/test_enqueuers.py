@@ -96,7 +96,7 @@ def test_errors_are_raised_where_the_batch_is_taken(kind, processes):
 
 @pytest.mark.parametrize("trouble", ["hangs_at", "dies_at"])
 def test_lost_batches_are_made_here_with_a_warning(trouble, monkeypatch):
-    monkeypatch.setattr(module, "_PATIENCE", 0.5)
+    monkeypatch.setattr(module, "_PATIENCE", 2.5)
     enqueuer = OrderedEnqueuer(Numbers(40, **{trouble: 3}), use_multiprocessing=True)
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
@@ -107,13 +107,13 @@ def test_lost_batches_are_made_here_with_a_warning(trouble, monkeypatch):
 
 
 def test_a_lost_batch_of_a_generator_is_left_out_with_a_warning(monkeypatch):
-    monkeypatch.setattr(module, "_PATIENCE", 0.5)
+    monkeypatch.setattr(module, "_PATIENCE", 2.5)
     enqueuer = GeneratorEnqueuer(iter(Numbers(hangs_at=3)), use_multiprocessing=True)
     enqueuer.start(1, 10)
     with pytest.warns(UserWarning, match="An input could not be retrieved"):
         batches = enqueuer.get()
         assert [int(next(batches)[0]) for _ in range(3)] == [0, 1, 2]
-        threading.Timer(1.5, enqueuer.stop).start()
+        threading.Timer(5.0, enqueuer.stop).start()
         assert list(batches) == []
 
 

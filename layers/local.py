@@ -96,9 +96,9 @@ class _LocallyConnected(Layer):
         mask = np.zeros((*spatial, *self._output_sizes), "float32")
         for place in np.ndindex(*self._output_sizes):
             window = []
-            for at, size, length, step, out in zip(place, self.kernel_size, spatial, self.strides, self._output_sizes):
-                before = max((out - 1) * step + size - length, 0) // 2 if self.padding == "same" else 0
-                start = at * step - before
+            for at, size, length, step in zip(place, self.kernel_size, spatial, self.strides):
+                # Unlike that of a convolution, a window of 'same' has its middle at a multiple of the stride.
+                start = at * step - (size // 2 if self.padding == "same" else 0)
                 window.append(slice(max(start, 0), min(start + size, length)))
             mask[(*window, *place)] = 1.0
         rank = self.rank

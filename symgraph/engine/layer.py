@@ -220,7 +220,11 @@ class Layer(WeightOwner, NodeAccess):
     @property
     def metrics(self) -> list:
         """The metrics of the layer and the layers in it."""
-        return self._metrics + [metric for layer in self._layers for metric in layer.metrics]
+        return self._metrics_of_layers()
+
+    def _metrics_of_layers(self) -> list:
+        """The metrics that were added to the layer and the layers in it; not those that a model was compiled with."""
+        return self._metrics + [metric for layer in self._layers for metric in layer._metrics_of_layers()]
 
     # ------------------------------------------------------------------------------------------ to be overridden
     def build(self, input_shape: Any) -> None:

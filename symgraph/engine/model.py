@@ -110,7 +110,7 @@ class Model(Feeding, Network):
     def _metrics_of_layers(self) -> list:
         found: list = list(self._metrics)
         for layer in self.layers:
-            found += [metric for metric in layer.metrics if metric not in found]
+            found += [metric for metric in layer._metrics_of_layers() if metric not in found]
         return found
 
     @property
@@ -275,7 +275,7 @@ class Model(Feeding, Network):
             validation_split: this part of the data, taken from the end before any shuffling, is for validation.
             validation_data: `(x, y)` or `(x, y, sample_weight)`, or a generator of batches.
             shuffle: True: another order each epoch; 'batch': whole batches are shuffled; False.
-            class_weight: dictionary from a class number to its weight.
+            class_weight: dictionary from a class number to its weight, in training alone.
             sample_weight: array of weights, one a sample (or one a time step, see `compile`).
             initial_epoch: the epoch (from 0) to start at.
             steps_per_epoch, validation_steps: batches an epoch, and in a validation.
@@ -311,7 +311,9 @@ class Model(Feeding, Network):
             if split == 0 or split == samples:
                 raise ValueError(f"validation_split={validation_split} of {samples} samples leaves no samples for "
                                  f"{'training' if split == 0 else 'validation'}.")
-            groups = [split_arrays(group, split, None) for group in (inputs, targets, weights)]
+            # What is held out is weighted by the samples' weights alone: those of classes are for training.
+            plain = weights if class_weight is None else self._standardize_user_data(x, y, sample_weight)[2]
+            groups = [split_arrays(group, split, None) for group in (inputs, targets, plain)]
             inputs, targets, weights = (split_arrays(group, 0, split) for group in (inputs, targets, weights))
             validate, held_out = self._validate_arrays(groups[0], groups[1], groups[2], batch_size, validation_steps)
             count = samples - split

@@ -27,7 +27,7 @@ _NEUTRAL: dict[str, Any] = {
     "noise_shape": None, "synchronized": False, "renorm": False, "fused": ..., "virtual_batch_size": None,
     "adjustment": None, "autocast": ..., "zero_output_for_mask": False, "activity_regularizer": None,
     "ignore_class": None, "fn": ..., "input_length": ..., "sparse": False, "batch_input_shape": ...,
-    "implementation": ...,
+    "implementation": ..., "score_mode": "dot",
     "weight_decay": None, "clipnorm": None, "clipvalue": None, "global_clipnorm": None, "use_ema": False,
     "ema_momentum": ..., "ema_overwrite_frequency": None, "jit_compile": ..., "is_legacy_optimizer": ...,
     "loss_scale_factor": None, "gradient_accumulation_steps": None, "multi_label": False, "num_labels": None,

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from symgraph import backend as K
-from symgraph import losses, metrics
+from symgraph import losses, metrics, optimizers
 from symgraph.callbacks import Callback
 from symgraph.engine import Input, Model, Sequential
-from symgraph.layers import Activation, Dense, Dropout, Flatten, Lambda, Masking
+from symgraph.layers import Activation, Dense, Dropout, Flatten, Lambda, Masking, TimeDistributed
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(20, 4)).astype("float32")
@@ -176,6 +176,29 @@ def test_zero_weights_leave_the_weights_alone():
     model.fit(X, Y, sample_weight=np.zeros(20), verbose=0)
     for a, b in zip(before, model.get_weights()):
         np.testing.assert_array_equal(a, b)
+
+
+def test_class_weights_are_for_training_alone():
+    model = Sequential([Dense(3, activation="softmax", input_shape=X.shape[1:])])
+    model.compile(optimizers.SGD(lr=0.0), "categorical_crossentropy")
+    targets, weights = np.eye(3)[LABELS], np.linspace(0.5, 2.0, len(X))
+    history = model.fit(X, targets, class_weight={0: 9.0, 1: 0.1, 2: 3.0}, sample_weight=weights, validation_split=0.25,
+                        verbose=0).history
+    split = int(len(X) * 0.75)
+    want = model.evaluate(X[split:], targets[split:], sample_weight=weights[split:], verbose=0)
+    np.testing.assert_allclose(history["val_loss"], [want], rtol=1e-5)
+
+
+def test_a_compiled_model_inside_keeps_its_metrics_to_itself():
+    """The discriminator of an adversarial pair: compiled with metrics, then used in a model without."""
+    inner = Sequential([Dense(1, activation="sigmoid", input_shape=X.shape[1:])])
+    inner.compile("sgd", "binary_crossentropy", metrics=["accuracy"])
+    inner.trainable = False
+    outer = Sequential([Dense(X.shape[1], input_shape=X.shape[1:]), inner])
+    outer.compile("sgd", "binary_crossentropy")
+    assert outer.metrics_names == ["loss"]
+    assert np.ndim(outer.train_on_batch(X, np.ones((len(X), 1)))) == 0
+    assert TimeDistributed(inner).metrics == []
 
 
 def test_class_weights():

@@ -64,7 +64,7 @@ def test_the_dense_form_of_a_local_layer(first, padding):
     want = predict(conv, x)
     kernel, _ = conv.get_weights()
     length = want.shape[2] if first else want.shape[1]
-    before = max((length - 1) * 2 + 3 - 7, 0) // 2 if padding == "same" else 0
+    before = 1 if padding == "same" else 0
     spread = np.full((7, 3, length, 4), 5.0)  # what lies outside the windows does not count
     for place in range(length):
         for k in range(3):
@@ -75,6 +75,20 @@ def test_the_dense_form_of_a_local_layer(first, padding):
     local.build((None, *x.shape[1:]))
     local.set_weights([spread.transpose(1, 0, 3, 2) if first else spread, np.zeros((length, 4))])
     np.testing.assert_allclose(predict(local, x), want, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("length, size, stride, windows", [
+    (6, 2, 1, [(0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6)]),
+    (6, 4, 1, [(0, 2), (0, 3), (0, 4), (1, 5), (2, 6), (3, 6)]),
+    (6, 3, 2, [(0, 2), (1, 4), (3, 6)]), (6, 2, 2, [(0, 1), (1, 3), (3, 5)]), (7, 5, 3, [(0, 3), (1, 6), (4, 7)])])
+def test_windows_of_a_local_layer_with_padding(length, size, stride, windows):
+    """The places that each output sees, as tf.keras has them: found with one impulse a place."""
+    local = LocallyConnected1D(1, size, strides=stride, padding="same", implementation=2, use_bias=False)
+    local.build((None, length, 1))
+    local.set_weights([np.ones((length, 1, len(windows), 1))])
+    seen = predict(local, np.eye(length)[:, :, None].astype("float32"))[:, :, 0]
+    want = [[float(first <= at < last) for first, last in windows] for at in range(length)]
+    np.testing.assert_array_equal(seen, want)
 
 
 def test_local_layers_need_to_know_their_input():

@@ -69,7 +69,7 @@ def _named_in_training(training: Any) -> Iterator[tuple[str, str]]:
         return
     optimizer = training.get("optimizer_config")
     if isinstance(optimizer, Mapping) and isinstance(optimizer.get("class_name"), str):
-        yield optimizer["class_name"], "optimizer"
+        yield optimizer["class_name"].removeprefix("Custom>"), "optimizer"  # tf.keras 2.11 calls its own so
     for key, what in (("loss", "loss"), ("metrics", "metric"), ("weighted_metrics", "metric")):
         yield from ((name, what) for name in _leaves(training.get(key)))
 

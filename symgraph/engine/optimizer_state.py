@@ -112,15 +112,16 @@ def _named_pairs(model: Any, names: list[str], stored: list[StoredArray], assign
         if array.shape == ():
             continue  # the learning rate, which the configuration says too
         pieces = name.removesuffix(":0").split("/")
-        found = [slot for slot in known if (pieces[1:2] == [slot] if len(pieces) > 2 else pieces[-1].endswith(f"_{slot}"))]
+        found = [slot for slot in known
+                 if (pieces[1] == slot if len(pieces) > 2 else pieces[-1].endswith(f"_{slot}"))]
         if not found:
             raise ValueError(f"{kind} keeps no {name!r} here")
         slots.setdefault(known[max(found, key=len)], []).append(array)
     steps = round(float(stored[0].read(limit=1).reshape(())))
     pairs: list[tuple] = [(optimizer.iterations, np.int64(steps))]
     if kind == "Nadam":
-        schedule = [optimizer.beta_1 * (1.0 - 0.5 * 0.96 ** (t * optimizer.schedule_decay)) for t in range(1, steps + 1)]
-        pairs.append((optimizer.m_schedule, np.float32(math.prod(schedule))))
+        factors = 1.0 - 0.5 * 0.96 ** (np.arange(1, steps + 1) * optimizer.schedule_decay)
+        pairs.append((optimizer.m_schedule, np.prod(float(K.get_value(optimizer.beta_1)) * factors)))
     entries = _entries(model, assignments, origin)
     for slot, arrays in slots.items():
         if slot not in optimizer._slots:

@@ -29,9 +29,12 @@ _NEUTRAL: dict[str, Any] = {
     "ignore_class": None, "fn": ..., "input_length": ..., "sparse": False, "batch_input_shape": ...,
     "implementation": ..., "score_mode": "dot",
     "weight_decay": None, "clipnorm": None, "clipvalue": None, "global_clipnorm": None, "use_ema": False,
-    "ema_momentum": ..., "ema_overwrite_frequency": None, "jit_compile": ..., "is_legacy_optimizer": ...,
+    "ema_momentum": ..., "ema_overwrite_frequency": ..., "jit_compile": ..., "is_legacy_optimizer": ...,
     "loss_scale_factor": None, "gradient_accumulation_steps": None, "multi_label": False, "num_labels": None,
-    "label_weights": None, "from_logits": False, "class_id": None, "axis": -1,
+    "label_weights": None, "from_logits": False, "class_id": None, "axis": -1, "momentum": 0.0, "centered": False,
+    "quantization_config": None, "renorm_clipping": None, "renorm_momentum": ..., "use_gate": False,
+    "sliding_window": None, "query_shape": ..., "key_shape": ..., "value_shape": ..., "flash_attention": ...,
+    "softmax_robust_masking": ...,
 }
 #: Options that some layers only inherit and store.
 _UNUSED = {
@@ -39,8 +42,6 @@ _UNUSED = {
     "SeparableConv2D": ("kernel_initializer", "kernel_regularizer", "kernel_constraint"),
     "DepthwiseConv2D": ("kernel_initializer", "kernel_regularizer", "kernel_constraint", "filters"),
 }
-#: What tf.keras keeps about an attention over the one axis of time; the shapes follow from the inputs.
-_OF_TF_ATTENTION = frozenset({"attention_axes", "query_shape", "key_shape", "value_shape", "softmax_robust_masking"})
 
 
 def modern_config(config: Any, version: str | None = None, custom_objects: Mapping | None = None,
@@ -67,6 +68,10 @@ def modern_config(config: Any, version: str | None = None, custom_objects: Mappi
         from symgraph.legacy.keras1_configs import model_of_keras1
 
         config = model_of_keras1(config, own, theano=backend == "theano")
+    elif str(version).startswith("3."):
+        from symgraph.legacy.keras3_configs import model_of_keras3
+
+        config = model_of_keras3(config)
     modern = _modern(config, own)
     if _corrects_twice(config, version, backend):
         modern = _with_fused_normalization(modern)
@@ -144,12 +149,31 @@ def _known_options(class_name: str, config: dict) -> dict:
         config["dtype"] = _compute_dtype(config["dtype"])
     if class_name == "BatchNormalization" and isinstance(config.get("axis"), list) and len(config["axis"]) == 1:
         config["axis"] = config["axis"][0]
-    if class_name == "MultiHeadAttention" and config.get("attention_axes") in (None, [1], 1):
-        config = {key: value for key, value in config.items() if key not in _OF_TF_ATTENTION}
+    if class_name == "Bidirectional":
+        _check_mirrored(config)
     known = layers._known().get(class_name)
     if known is None or "layers" in config:
         return config
     return _accepted(known, config, _UNUSED.get(class_name, ()), f"the layer {config.get('name')!r} ({class_name})")
+
+
+def _check_mirrored(config: dict) -> None:
+    """Drop the backward layer that tf.keras stores, where it is like the forward one, as here it always is.
+
+    # Raises
+        ValueError: it is another one.
+    """
+    backward = config.pop("backward_layer", None)
+    if backward is None:
+        return
+
+    def compared(entry: Mapping) -> tuple:
+        return entry["class_name"], {key: value for key, value in entry["config"].items()
+                                     if key not in {"name", "go_backwards"}}
+
+    if compared(backward) != compared(config["layer"]):
+        raise ValueError(f"the layer {config.get('name')!r} (Bidirectional) was saved with its own backward layer, "
+                         "which this package does not have.")
 
 
 def _accepted(known: type, config: dict, unused: tuple[str, ...], what: str) -> dict:
@@ -208,7 +232,10 @@ def _optimizer(entry: Any) -> Any:
     if isinstance(rate, Mapping):
         raise ValueError(f"The model was compiled with a learning-rate schedule, {rate.get('class_name')!r}. Load it "
                          "with compile=False and compile it yourself.")
-    return {"class_name": entry["class_name"], "config": config}
+    class_name = str(entry["class_name"]).removeprefix("Custom>")
+    if class_name == "Nadam" and "use_ema" in entry["config"]:
+        config.setdefault("schedule_decay", 1.0)  # since tf.keras 2.11: 0.96 ** t, no longer 0.96 ** (0.004 * t)
+    return {"class_name": class_name, "config": config}
 
 
 def _losses(entry: Any) -> Any:

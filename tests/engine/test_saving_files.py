@@ -115,3 +115,44 @@ def test_what_was_read_is_written_in_the_words_of_today(tmp_path):
     assert config["class_name"] == "LSTM"
     assert "units" in config["config"] and "output_dim" not in config["config"]
     assert len(again.layers[0].get_weights()) == 3
+
+
+LATER = sorted(path.stem for path in (FOLDER / "later").glob("*.h5") if "branches" not in path.stem)
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_the_state_of_optimizers_that_name_their_slots(name):
+    """Files of tf.keras 2.11 and later, and of Keras 3: three more steps are those of the writer's run."""
+    arrays = np.load(FOLDER / "later" / f"{name}.npz", allow_pickle=False)
+    model = load_model(FOLDER / "later" / f"{name}.h5")
+    assert int(K.get_value(model.optimizer.iterations)) == 3
+    losses = [model.train_on_batch(arrays["x"], arrays["y"]) for _ in range(3)]
+    np.testing.assert_allclose(losses, arrays["losses"], 1e-6, 1e-6)
+    agree(model.get_weights(), numbered(arrays, "w"), 1e-6)
+
+
+def test_the_branches_of_a_model_of_keras_3():
+    """Shared layers and models, states and values given by name, two outputs."""
+    arrays = np.load(FOLDER / "later" / "keras3_branches.npz", allow_pickle=False)
+    model = load_model(FOLDER / "later" / "keras3_branches.h5")
+    inputs, targets = numbered(arrays, "x"), numbered(arrays, "y")
+    for got, want in zip(model.predict(inputs), numbered(arrays, "out")):
+        np.testing.assert_allclose(got, want, 1e-5, 1e-5)
+    losses = [model.train_on_batch(inputs, targets)[0] for _ in range(3)]
+    np.testing.assert_allclose(losses, arrays["losses"], 1e-5, 1e-5)
+
+
+def test_what_keras_3_says_and_a_model_here_cannot():
+    from symgraph.legacy.keras3_configs import model_of_keras3
+
+    node = {"args": [{"class_name": "__keras_tensor__", "config": {"keras_history": ["a", 0, 0]}}, 0.5], "kwargs": {}}
+    config = {"name": "m", "layers": [{"class_name": "NotEqual", "name": "not_equal", "config": {},
+                                       "inbound_nodes": [node]}], "input_layers": [], "output_layers": []}
+    with pytest.raises(ValueError, match="'not_equal' was called by Keras 3 with"):
+        model_of_keras3({"class_name": "Functional", "config": config})
+    layer = {"class_name": "LSTM", "config": {"name": "lstm", "units": 2}}
+    other = {"class_name": "LSTM", "config": {"name": "back", "units": 3, "go_backwards": True}}
+    from symgraph.legacy.configs import modern_config
+
+    with pytest.raises(ValueError, match="was saved with its own backward layer"):
+        modern_config({"class_name": "Bidirectional", "config": {"name": "b", "layer": layer, "backward_layer": other}})

@@ -19,6 +19,16 @@ def _check_list(layer: Layer, shapes: Any, least: int = 2) -> None:
                          f"{type(layer).__name__} {layer.name!r} got {shapes!r}.")
 
 
+def _check_masks(layer: Layer, inputs: Any, mask: Any) -> None:
+    if not isinstance(mask, list):
+        raise ValueError(f"{type(layer).__name__} {layer.name!r}: `mask` should be a list, got {mask!r}.")
+    if not isinstance(inputs, list):
+        raise ValueError(f"{type(layer).__name__} {layer.name!r}: `inputs` should be a list, got {inputs!r}.")
+    if len(mask) != len(inputs):
+        raise ValueError(f"{type(layer).__name__} {layer.name!r}: `mask` should have one item for each of the "
+                         f"{len(inputs)} inputs, got {len(mask)}.")
+
+
 class _Merge(Layer):
     """Common part of the elementwise merges: shapes are broadcast, missing axes are added after the batch."""
 
@@ -66,9 +76,7 @@ class _Merge(Layer):
         """A step counts where it counts in all inputs that have a mask."""
         if mask is None:
             return None
-        if not isinstance(mask, list) or len(mask) != len(inputs):
-            raise ValueError(f"{type(self).__name__}: `mask` should be a list with one item for each of the "
-                             f"{len(inputs)} inputs, got {mask!r}.")
+        _check_masks(self, inputs, mask)
         masks = [one for one in mask if one is not None]
         if not masks:
             return None
@@ -158,7 +166,10 @@ class Concatenate(_Merge):
         return K.concatenate(inputs, axis=self.axis)
 
     def compute_mask(self, inputs, mask=None):
-        if mask is None or all(one is None for one in mask):
+        if mask is None:
+            return None
+        _check_masks(self, inputs, mask)
+        if all(one is None for one in mask):
             return None
         masks = []
         for tensor, one in zip(inputs, mask):
@@ -189,9 +200,10 @@ class Dot(_Merge):
     def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any):
         super().__init__(**kwargs)
         whole = hasattr(axes, "__index__")
-        if not whole and (not isinstance(axes, (list, tuple)) or len(axes) != 2
-                          or not all(hasattr(axis, "__index__") for axis in axes)):
+        if not whole and not isinstance(axes, (list, tuple)):
             raise TypeError(f"Dot: `axes` must be an integer or two integers, got {axes!r}.")
+        if not whole and (len(axes) != 2 or not all(hasattr(axis, "__index__") for axis in axes)):
+            raise ValueError(f"Dot: `axes` must be an integer or two integers, got {axes!r}.")
         self.axes = int(axes) if whole else tuple(int(axis) for axis in axes)
         self.normalize = normalize
 

@@ -30,7 +30,12 @@ def clone_model(model: Any, input_tensors: Any = None) -> Any:
     # Arguments
         model: a `Model` or `Sequential`.
         input_tensors: tensors to build it on, in place of new inputs.
+
+    # Raises
+        ValueError: `model` is no model, or `input_tensors` are no tensors.
     """
+    if not isinstance(model, Model):
+        raise ValueError(f"clone_model: expected a Model or a Sequential, got {model!r}.")
     clone = type(model).from_config(model.get_config())
     if input_tensors is None:
         return clone
@@ -42,6 +47,8 @@ def clone_model(model: Any, input_tensors: Any = None) -> Any:
     if not all(K.is_tensor(tensor) for tensor in tensors):
         raise ValueError("clone_model: `input_tensors` must be tensors.")
     if isinstance(clone, Sequential):
+        if len(tensors) != 1:
+            raise ValueError(f"clone_model: a Sequential has one input, but {len(tensors)} input tensors were given.")
         fresh = Sequential(name=model.name)
         fresh.add(wrapped[0]._keras_history[0])
         for layer in clone.layers:

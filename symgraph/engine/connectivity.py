@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from symgraph.engine.old_attributes import LayerAttributes
 from symgraph.utils.generic_utils import unpack_singleton
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def connect(layer: Layer, inputs: list, outputs: list, input_masks: list, output
                 output_shapes, arguments)
 
 
-class NodeAccess:
+class NodeAccess(LayerAttributes):
     """The part of a layer that answers questions about its calls: `input`, `output_shape`, `get_output_at` ..."""
 
     name: str

@@ -156,7 +156,7 @@ class Layer(WeightOwner, NodeAccess):
 
         With `inputs`, only where the layer is called on these tensors (for penalties on activations).
         """
-        if losses is None or (isinstance(losses, (int, float)) and losses == 0):
+        if losses is None:
             return
         found = [loss for loss in to_list(losses, allow_tuple=True) if loss is not None]
         (self._losses if inputs is None else self._conditional_on(inputs)["losses"]).extend(found)

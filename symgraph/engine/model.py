@@ -23,13 +23,14 @@ from symgraph.engine.generators import is_generator
 from symgraph.engine.input_layer import Input
 from symgraph.engine.network import Network
 from symgraph.engine.objective import Objective
+from symgraph.engine.old_attributes import ModelAttributes
 from symgraph.engine.substitution import after_updates
 from symgraph.utils.generic_utils import unpack_singleton
 
 __all__ = ["Model"]
 
 
-class Model(Feeding, Network):
+class Model(Feeding, ModelAttributes, Network):
     """A network that can be trained.
 
     # Arguments
@@ -215,7 +216,7 @@ class Model(Feeding, Network):
         self._function("predict")
 
     def _check_trainable_weights(self) -> None:
-        if self._collected_flags == self._trainable_flags():
+        if "_collected_flags" not in self.__dict__ or self._collected_flags == self._trainable_flags():
             return
         collected = self._collected_trainable_weights
         now = self.trainable_weights

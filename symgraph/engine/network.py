@@ -12,6 +12,7 @@ from symgraph.engine.connectivity import Node
 from symgraph.engine.input_layer import InputLayer
 from symgraph.engine.layer import Layer, _active, distinct, mask_of
 from symgraph.engine.layer_weights import contains, unique
+from symgraph.engine.old_attributes import NetworkAttributes
 from symgraph.utils.generic_utils import has_arg, is_all_none, to_list, unpack_singleton
 
 __all__ = ["Network", "map_graph"]
@@ -101,7 +102,7 @@ def _check_connected(inputs: list, nodes: list[Node]) -> None:
         done.append(node.outbound_layer.name)
 
 
-class Network(Layer):
+class Network(NetworkAttributes, Layer):
     """A graph of layers from `inputs` to `outputs`.
 
     # Arguments

@@ -42,7 +42,8 @@ class OutputObjective:
         self.mask = mask_of(output)
         self.target: Any = None
         self.weights: Any = None
-        self.given_target = False
+        #: Whether the caller of `compile` chose the target; whether it has its value by itself and is not fed.
+        self.chosen_target = self.given_target = False
         self.metrics: list[tuple[Any, bool]] = []
         #: The function behind the loss; whether it is one of this package's; whether targets are class numbers.
         self.loss_function = getattr(loss, "fn", loss)
@@ -57,7 +58,7 @@ class OutputObjective:
         """Make the placeholders, for targets of the given shape."""
         if self.loss is None:
             return
-        if not self.given_target:
+        if not self.chosen_target:
             wanted = self.expected_target_shape or shape or self.shape
             self.target = K.placeholder(shape=wanted, dtype=K.dtype(self.output), name=f"{self.name}_target")
         if self.weights is None:
@@ -113,7 +114,8 @@ class Objective:
         given = _per_output(target_tensors, names, "target_tensors", allow_missing=True)
         for output, tensor in zip(self.outputs, given):
             if tensor is not None:
-                output.target, output.given_target = tensor, True
+                output.target, output.chosen_target = tensor, True
+                output.given_target = not K.is_placeholder(tensor)
 
     def _collect_metrics(self, metrics: Any, weighted_metrics: Any) -> None:
         plain = _metrics_per_output(metrics, self.outputs, "metrics")
@@ -174,7 +176,10 @@ class Objective:
         Where a loss of the user's own meets targets of another shape than before, its part is made anew.
         """
         for index, output in enumerate(self.trained):
-            if output.target is not None and (shapes is None or output.is_known or output.given_target):
+            if output.chosen_target:
+                output.make_target()  # the sample weights; the target stays
+                continue
+            if output.target is not None and (shapes is None or output.is_known):
                 continue
             shape = None if shapes is None else (None, *shapes[index])
             if output.target is None:

@@ -220,5 +220,5 @@ def test_dot():
     np.testing.assert_allclose(cosine[:, 0], want, rtol=1e-5)
     with pytest.raises(ValueError, match="Dimension incompatibility: 4 != 3"):
         Dot(1)([a, Dense(3)(b)])
-    with pytest.raises(TypeError, match="`axes` must be an integer or two integers"):
+    with pytest.raises(ValueError, match="`axes` must be an integer or two integers"):
         Dot((1, 2, 3))

@@ -151,6 +151,16 @@ def test_early_stopping_restores_the_best_weights(epochs):
         np.testing.assert_array_equal(got, want)
 
 
+def test_the_best_weights_are_back_before_training_ends():
+    """Callbacks that come after it in the epoch see them."""
+    kept, made = [], model()
+    keep = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: kept.append(made.get_weights()))
+    stop = callbacks.EarlyStopping("val", patience=1, restore_best_weights=True)
+    made.fit(X, Y, epochs=8, verbose=0, callbacks=[Scripted(val=[3, 1, 2]), keep, stop, keep])
+    assert len(kept) == 6
+    np.testing.assert_array_equal(kept[5][0], kept[2][0])
+
+
 def test_reduce_on_plateau():
     made, history = run(callbacks.ReduceLROnPlateau("val", factor=0.5, patience=2, min_delta=0, cooldown=1),
                         val=[3, 2, 2, 2, 2, 2, 2, 2])

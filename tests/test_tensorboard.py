@@ -143,9 +143,14 @@ def test_vectors_for_the_projector(tmp_path):
 
 def test_tensorboard_itself_reads_it(tmp_path):
     reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    history, _ = fit(callbacks.TensorBoard(tmp_path, histogram_freq=1))
+    history, _ = fit(callbacks.TensorBoard(tmp_path, histogram_freq=1), validation_data=(X, Y))
     accumulator = reading.EventAccumulator(str(tmp_path))
     accumulator.Reload()
     values = [event.value for event in accumulator.Scalars("loss")]
     np.testing.assert_allclose(values, history.history["loss"], rtol=1e-6)
     assert "a/kernel_0" in accumulator.Tags()["histograms"]
+
+
+def test_histograms_need_validation_data(tmp_path):
+    with pytest.raises(ValueError, match="validation_data must be provided"):
+        fit(callbacks.TensorBoard(tmp_path, histogram_freq=1))

@@ -166,14 +166,19 @@ class EarlyStopping(_Monitor):
         if self.wait >= self.patience:
             self.stopped_epoch = epoch
             self.model.stop_training = True
+            self._restore()
 
     def on_train_end(self, logs=None):
         if self.stopped_epoch > 0 and self.verbose > 0:
             print(f"Epoch {self.stopped_epoch + 1:05d}: early stopping")
+        self._restore()
+
+    def _restore(self) -> None:
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose > 0:
                 print("Restoring model weights from the end of the best epoch")
             self.model.set_weights(self.best_weights)
+            self.best_weights = None  # given back
 
     def get_monitor_value(self, logs: Any) -> Any:
         """The monitored value in the logs, None (with a warning) if it is not there."""

@@ -20,7 +20,7 @@ class TensorBoard(Callback):
     # Arguments
         log_dir: folder of the files.
         histogram_freq: write histograms of the weights and of the layers' outputs (for the validation data) every so
-            many epochs; 0: never.
+            many epochs, which needs validation data as arrays; 0: never.
         batch_size: samples of the validation data that the outputs and gradients are computed for.
         write_graph: write the graph of the layers.
         write_grads: write histograms of the gradients with those of the weights.
@@ -84,6 +84,9 @@ class TensorBoard(Callback):
     def _write_histograms(self, epoch: int) -> None:
         writer = self._writer
         assert writer is not None
+        if self.validation_data is None:
+            raise ValueError("TensorBoard: if printing histograms (histogram_freq), validation_data must be provided as "
+                             "arrays, and cannot be a generator: the outputs of the layers are of that data.")
         grads = self._gradients() if self.write_grads else {}
         for layer in self.model.layers:
             for weight, value in zip(layer.weights, layer.get_weights()):
@@ -96,17 +99,13 @@ class TensorBoard(Callback):
         for name, value in self._outputs().items():
             writer.histogram(f"{name}_out", value, epoch)
 
-    def _batch(self) -> list | None:
+    def _batch(self) -> list:
         """A batch of the validation data: inputs, targets and sample weights."""
-        if self.validation_data is None:
-            return None
         return [np.asarray(array[:self.batch_size]) for array in self.validation_data]
 
     def _outputs(self) -> dict[str, np.ndarray]:
         """The outputs of the layers for a batch of the validation data."""
         batch = self._batch()
-        if batch is None:
-            return {}
         pairs = [(layer.name, tensor) for layer in self.model.layers for node in layer._inbound_nodes[:1]
                  for tensor in node.output_tensors if node.inbound_layers]
         if "outputs" not in self._functions:
@@ -117,8 +116,6 @@ class TensorBoard(Callback):
     def _gradients(self) -> dict[str, np.ndarray]:
         """The gradients of the weights for a batch of the validation data."""
         batch = self._batch()
-        if batch is None:
-            raise ValueError("TensorBoard: write_grads needs validation data as arrays, to compute the gradients on.")
         weights = self.model.trainable_weights
         if "gradients" not in self._functions:
             grads = self.model.optimizer.get_gradients(self.model.total_loss, weights)

@@ -242,8 +242,8 @@ _BESIDE = {
     "keras.layers.recurrent": {"Layer": "symgraph.keras1._layers:Layer"},
     "keras.backend": {"image_data_format": "symgraph.backend:image_data_format",
                       "set_image_data_format": "symgraph.backend:set_image_data_format",
-                      "stack": "symgraph.backend:stack", "manual_variable_initialization":
-                      "symgraph.backend:manual_variable_initialization"},
+                      "arange": "symgraph.backend:arange", "stack": "symgraph.backend:stack",
+                      "manual_variable_initialization": "symgraph.backend:manual_variable_initialization"},
 }
 
 

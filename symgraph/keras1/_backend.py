@@ -168,9 +168,9 @@ FUNCTIONS = {name: value for name, value in list(globals().items())
 #: Arguments with other names, for functions that mean the same: function -> {old: new}.
 RENAMES: dict[str, dict[str, str]] = {
     "batch_get_value": {"xs": "ops"},
-    "switch": {},
-    "is_sparse": {"tensor": "tensor"},
-    "foldl": {}, "foldr": {}, "map_fn": {},
+    "moving_average_update": {"variable": "x"},
+    "standardize_input_data": {"check_batch_dim": "check_batch_axis"},
+    "check_loss_and_target_compatibility": {"losses": "loss_fns"},
 }
 #: The names that Keras 2 gave some functions.
 NEW_NAMES = {"lesser": "less", "lesser_equal": "less_equal"}

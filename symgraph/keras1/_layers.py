@@ -11,6 +11,7 @@ from symgraph import backend as K
 from symgraph import layers as new_layers
 from symgraph.engine.layer import COMMON_ARGUMENTS
 from symgraph.engine.layer import Layer as NewLayer
+from symgraph.engine.old_attributes import Derived
 from symgraph.keras1._initializations import INITIALIZATIONS, OldInitializer
 from symgraph.keras1._initializations import get as get_initialization
 from symgraph.keras1._penalties import as_penalty, get_constraint
@@ -44,6 +45,16 @@ _ATTRIBUTES = {
 }
 
 
+#: The same, of one layer.
+_ATTRIBUTES_OF = {
+    "PReLU": {"init": "alpha_initializer", "alphas": "alpha"},
+    "Embedding": {"init": "embeddings_initializer", "W_regularizer": "embeddings_regularizer",
+                  "W_constraint": "embeddings_constraint"},
+    "Convolution1D": {"subsample": "strides"},
+    "AtrousConvolution1D": {"subsample": "strides"},
+}
+
+
 class OldLayer(NewLayer):
     """Base of the Keras-1 layers, and of layers that users write in the Keras-1 way.
 
@@ -64,6 +75,20 @@ class OldLayer(NewLayer):
         """Add updates that run with each training step, for a call on `inputs`."""
         self.add_update(updates, inputs)
 
+    def add_inbound_node(self, inbound_layers, node_indices=None, tensor_indices=None):
+        """Call the layer on the outputs of other layers.
+
+        # Arguments
+            inbound_layers: layers.
+            node_indices, tensor_indices: for each of them, which of its calls and which output of it; default: 0.
+        """
+        layers = inbound_layers if isinstance(inbound_layers, (list, tuple)) else [inbound_layers]
+        nodes = [0] * len(layers) if node_indices is None else np.atleast_1d(node_indices)
+        places = [0] * len(layers) if tensor_indices is None else np.atleast_1d(tensor_indices)
+        tensors = [layer._inbound_nodes[node].output_tensors[place]
+                   for layer, node, place in zip(layers, nodes, places)]
+        self(tensors if len(tensors) > 1 else tensors[0])
+
     def add_weight(self, shape=None, initializer=None, name=None, **keywords):  # type: ignore[override]
         """Make a weight; `initializer` is a name, or a function `(shape, name=...)`."""
         if isinstance(shape, str):  # the order of Keras 2: name, shape, ..., initializer by name
@@ -81,6 +106,8 @@ class OldLayer(NewLayer):
                 parameter = getattr(regularizer, "p", None)
                 if parameter is not None and hasattr(regularizer, "penalty"):
                     self.add_loss(regularizer.penalty(parameter))
+                else:  # of the user's own, which gives a loss with its penalty
+                    self.add_loss(regularizer(K.constant(0.0)))
             for parameter, constraint in (self.__dict__.get("constraints") or {}).items():
                 parameter.constraint = constraint
 
@@ -254,8 +281,9 @@ def make_layer(name: str, arguments: str, native: type, extra: dict | None = Non
         if recurrent:
             refuse_steps(self)
             object.__setattr__(self, "_consume_less", words.get("consume_less", "cpu"))
-            words.setdefault("implementation" if "consume_less" not in words else "consume_less",
-                             words.get("consume_less", 1))
+            if name != "ConvLSTM2D":  # which has one way only
+                words.setdefault("implementation" if "consume_less" not in words else "consume_less",
+                                 words.get("consume_less", 1))
             if words.get("input_dim") is not None:
                 words.setdefault("input_length", None)
         native.__init__(self, **words)
@@ -268,8 +296,8 @@ def make_layer(name: str, arguments: str, native: type, extra: dict | None = Non
                             "To give the steps of a loop, derive it from `Recurrent` (or `ConvRecurrent2D`).")
 
     def get_config(self) -> dict:
-        if self._old is None or name == "Merge":  # which writes its functions itself
-            return native.get_config(self)
+        if self._old is None or name in {"Lambda", "Merge"}:  # which write their functions themselves
+            return {key: value for key, value in native.get_config(self).items() if key != "dtype"}
         config = OldLayer.get_config(self)
         # The base's part alone: what the class here adds is in other words.
         own = NewLayer.get_config(self)
@@ -303,11 +331,17 @@ def make_layer(name: str, arguments: str, native: type, extra: dict | None = Non
         attribute = parameter if isinstance(parameter, str) else parameter.name
         if attribute in _ATTRIBUTES and not hasattr(native, attribute):
             members[attribute] = _alias(attribute)
+    for attribute, new in _ATTRIBUTES_OF.get(name, {}).items():
+        members[attribute] = _alias(attribute, new)
     if "dim_ordering" in names:
         members["dim_ordering"] = property(lambda self: "th" if self.data_format == "channels_first" else "tf")
     for position, size in enumerate(("nb_row", "nb_col") if "nb_row" in names else
                                     ("kernel_dim1", "kernel_dim2", "kernel_dim3") if "kernel_dim1" in names else ()):
         members[size] = property(lambda self, position=position: self.kernel_size[position])
+    for parameter in known:
+        if parameter.name not in members and not hasattr(native, parameter.name):
+            members[parameter.name] = _argument(parameter.name)
+    members.update(_derived(name, names))
     __init__.__signature__ = old.replace(parameters=[_SELF, *old.parameters.values()])  # type: ignore[attr-defined]
     members.update(extra or {})
     made = type(name, (OldLayer, native), members)
@@ -315,11 +349,70 @@ def make_layer(name: str, arguments: str, native: type, extra: dict | None = Non
     return made
 
 
+def _argument(name: str) -> Derived:
+    """What the layer was given under the name of an argument; initializations as functions."""
+
+    def find(layer: Any) -> Any:
+        value = (layer.__dict__.get("_old") or {}).get(name)
+        return get_initialization(value) if name in _INITS and isinstance(value, str) else value
+
+    return Derived(find)
+
+
+def _pads(first: int, second: int | None = None) -> Derived:
+    def find(layer: Any) -> Any:
+        sizes = layer.padding[first]
+        return sizes if second is None else sizes[second]
+
+    return Derived(find)
+
+
+def _gate(weight: str, place: int) -> Derived:
+    def find(layer: Any) -> Any:
+        joined = getattr(layer.cell, weight)
+        size = K.int_shape(joined)[-1] // len(_GATES[type(layer.cell).__name__])
+        return joined[..., place * size:(place + 1) * size]
+
+    return Derived(find)
+
+
+#: The gates of a cell, in the order in which their weights stand side by side.
+_GATES = {"LSTMCell": "ifco", "GRUCell": "zrh", "ConvLSTM2DCell": "ifco"}
+_PADS = {"ZeroPadding1D": {"left_pad": _pads(0), "right_pad": _pads(1)},
+         "ZeroPadding2D": {"top_pad": _pads(0, 0), "bottom_pad": _pads(0, 1), "left_pad": _pads(1, 0),
+                           "right_pad": _pads(1, 1)}}
+
+
+def _derived(name: str, names: frozenset) -> dict[str, Derived]:
+    """Attributes that layers of Keras 1 have beside their arguments."""
+    found = dict(_PADS.get(name, {}))
+    if "nb_filter" in names:
+        found["W_shape"] = Derived(lambda layer: layer.get_weights()[0].shape)
+    if name == "Deconvolution2D":
+        found["output_shape_"] = Derived(lambda layer: layer._old["output_shape"])
+    if name == "LocallyConnected2D":
+        rows = {False: 1, True: 2}  # by whether channels come first
+        found["output_row"] = Derived(lambda layer: layer.output_shape[rows[layer.dim_ordering == "th"]])
+        found["output_col"] = Derived(lambda layer: layer.output_shape[rows[layer.dim_ordering == "th"] + 1])
+    for place, gate in enumerate(_GATES.get(f"{name}Cell", "")):
+        for letter, weight in (("W", "kernel"), ("U", "recurrent_kernel"), ("b", "bias")):
+            found[f"{letter}_{gate}"] = _gate(weight, place)
+    for size in ("input_dim", "input_length"):
+        if size not in names:
+            found[size] = _input_size(size)
+    return found
+
+
+def _input_size(name: str) -> Derived:
+    place = -1 if name == "input_dim" else 1
+    return Derived(lambda layer: getattr(layer, "batch_input_shape", (None, None))[place])
+
+
 _SELF = signature("self").parameters["self"]
 
 
-def _alias(old: str) -> property:
-    new = _ATTRIBUTES[old]
+def _alias(old: str, new: str = "") -> property:
+    new = new or _ATTRIBUTES[old]
 
     def read(self: Any) -> Any:
         if new in {"kernel", "recurrent_kernel", "bias"} and hasattr(self, "cell"):

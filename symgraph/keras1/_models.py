@@ -61,6 +61,13 @@ class _OldModel:
             return self.optimizer.get_updates(params, constraints, total)
         return super()._optimizer_steps(total, params)
 
+    def _batch_size(self, batch_size):
+        # Keras 1 takes 32 where nothing is said, and feeds what there is: a model of a fixed, smaller size gets that.
+        fixed = [shape[0] for shape in self._feed_input_shapes if shape and shape[0] is not None]
+        if fixed and batch_size is not None and batch_size > fixed[0]:
+            batch_size = fixed[0]
+        return super()._batch_size(batch_size)
+
     # ------------------------------------------------------------------------------------------ loops
     def fit(self, x, y, batch_size=32, nb_epoch=10, verbose=1, callbacks=[], validation_split=0.0,  # noqa: B006
             validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0, **kwargs):

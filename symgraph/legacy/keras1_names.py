@@ -632,10 +632,10 @@ class MaxPooling3D(pool_size=(2, 2, 2), strides=None, border_mode='valid', dim_o
 class AveragePooling3D(pool_size=(2, 2, 2), strides=None, border_mode='valid', dim_ordering='default', **kwargs)
 class GlobalAveragePooling1D
 class GlobalMaxPooling1D
-class GlobalAveragePooling2D
-class GlobalMaxPooling2D
-class GlobalAveragePooling3D
-class GlobalMaxPooling3D
+class GlobalAveragePooling2D(dim_ordering='default', **kwargs)
+class GlobalMaxPooling2D(dim_ordering='default', **kwargs)
+class GlobalAveragePooling3D(dim_ordering='default', **kwargs)
+class GlobalMaxPooling3D(dim_ordering='default', **kwargs)
 [keras.layers.recurrent]
 time_distributed_dense(x, w, b=None, dropout=None, input_dim=None, output_dim=None, timesteps=None)
 class Recurrent(weights=None, return_sequences=False, go_backwards=False, stateful=False, unroll=False,

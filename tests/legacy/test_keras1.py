@@ -414,3 +414,94 @@ def test_a_metric_of_one_number_counts_as_often_as_its_batch_has_samples():
     loss, precision, error = model.evaluate(x, y, batch_size=4, verbose=0)
     assert precision == pytest.approx((4 * 2 / 3 + 1 * 0) / 5, rel=1e-5)
     assert error == pytest.approx(loss) == pytest.approx(2 / 5)
+
+
+# ---------------------------------------------------------------------------------------------- attributes
+def test_attributes_of_layers():
+    from symgraph.keras1 import layers as old
+    from symgraph.keras1 import regularizers
+
+    dense = old.Dense(3, input_dim=4, W_regularizer=regularizers.l2(0.1), b_constraint="nonneg", init="uniform")
+    dense.create_input_layer((None, 4))
+    assert len(dense.regularizers) == 1 and dense.constraints == {dense.b: dense.b_constraint}
+    assert dense.input_dim == 4 and dense.inbound_nodes[0].output_shapes == [(None, 3)]
+    assert K.int_shape(dense.init((2, 2))) == (2, 2)
+    lstm = old.LSTM(3, input_shape=(5, 4), dropout_W=0.5)
+    lstm.create_input_layer((None, 5, 4))
+    assert lstm.dropout_W == 0.5 and lstm.input_length == 5
+    for gate, weights in zip("icfo", np.array_split(np.arange(12), 4)):
+        for letter, index in zip("WUb", weights):
+            np.testing.assert_array_equal(K.eval(getattr(lstm, f"{letter}_{gate}")), lstm.get_weights()[index])
+    conv = old.Convolution2D(6, 3, 2, dim_ordering="th", input_shape=(4, 8, 8))
+    conv.create_input_layer((None, 4, 8, 8))
+    assert conv.W_shape == (6, 4, 3, 2)
+    padding = old.ZeroPadding2D((1, 2, 3, 4))
+    assert [padding.top_pad, padding.bottom_pad, padding.left_pad, padding.right_pad] == [1, 2, 3, 4]
+
+
+def test_the_layout_of_global_pooling_is_kept():
+    from symgraph.keras1 import layers as old
+
+    config = old.GlobalMaxPooling2D(dim_ordering="th").get_config()
+    assert config["dim_ordering"] == "th"
+    assert old.GlobalMaxPooling2D.from_config(config).get_output_shape_for((None, 3, 8, 8)) == (None, 3)
+
+
+def test_convolution_in_a_loop_has_no_ways_to_choose():
+    from symgraph.keras1 import layers as old
+
+    layer = old.ConvLSTM2D(3, 2, 2, dim_ordering="tf", input_shape=(4, 6, 6, 2))
+    assert layer.get_output_shape_for((None, 4, 6, 6, 2)) == (None, 5, 5, 3)
+
+
+def test_lambda_from_its_configuration():
+    from symgraph.keras1 import layers as old
+
+    layer = old.Lambda(lambda x, scale: x * scale, arguments={"scale": 3.0}, output_shape=lambda shape: shape)
+    again = old.Lambda.from_config(layer.get_config())
+    assert K.eval(again.call(K.constant([2.0]))).tolist() == [6.0]
+
+
+def test_a_fixed_batch_goes_with_the_batch_size_of_32():
+    from symgraph.keras1 import layers as old
+    from symgraph.keras1.models import Sequential as Old
+
+    model = Old([old.Dense(2, batch_input_shape=(3, 4))])
+    assert model.predict(np.ones((6, 4))).shape == (6, 2)
+    with pytest.raises(ValueError, match="incompatible with the batch size"):
+        model.predict(np.ones((6, 4)), batch_size=2)
+
+
+def test_a_layer_called_by_its_inbound_layers():
+    from symgraph.keras1 import layers as old
+
+    x = old.Input(shape=(4,))
+    first, second = old.Dense(3), old.Dense(2)
+    first(x)
+    second.add_inbound_node(first)
+    assert second.output_shape == (None, 2) and second.inbound_nodes[0].inbound_layers == [first]
+
+
+def test_a_regularizer_of_ones_own_set_by_hand():
+    from symgraph.keras1 import layers as old
+    from symgraph.keras1 import regularizers
+    from symgraph.keras1.models import Sequential as Old
+
+    class Twice(regularizers.Regularizer):
+        def __call__(self, loss):
+            return loss + 2.0 * K.sum(self.p)
+
+    class Scaled(old.Layer):
+        def build(self, input_shape):
+            self.W = K.variable(np.ones(input_shape[1]))
+            self.trainable_weights = [self.W]
+            penalty = Twice()
+            penalty.set_param(self.W)
+            self.regularizers = [penalty]
+
+        def call(self, x, mask=None):
+            return x * self.W
+
+    model = Old([Scaled(input_shape=(3,))])
+    model.compile("sgd", "mse")
+    assert model.train_on_batch(np.zeros((2, 3)), np.zeros((2, 3))) == pytest.approx(6.0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -32,6 +33,25 @@ def weights_without_values() -> Iterator[None]:
         _WITHOUT_VALUES.reset(token)
 
 
+#: The order of the arguments of `add_weight` in Keras 1.
+_OLD_ORDER = ("shape", "initializer", "name", "trainable", "regularizer", "constraint")
+
+
+def _either_order(method: Callable) -> Callable:
+    """`add_weight` that also takes its arguments as Keras 1 has them, the shape first."""
+
+    @functools.wraps(method)
+    def add_weight(self: Any, *arguments: Any, **options: Any) -> Any:
+        if arguments and isinstance(arguments[0], (tuple, list)):
+            given = dict(zip(_OLD_ORDER, arguments))
+            if twice := given.keys() & options.keys():
+                raise TypeError(f"add_weight: {sorted(twice)} given twice, by position and by name.")
+            return method(self, **given, **options)
+        return method(self, *arguments, **options)
+
+    return add_weight
+
+
 class WeightOwner:
     """What a layer can do with its weights, and with those of the layers in it."""
 
@@ -45,6 +65,7 @@ class WeightOwner:
     _trainable_weights: list
     _non_trainable_weights: list
 
+    @_either_order
     def add_weight(self, name: Any = None, shape: Any = None, dtype: str | None = None, initializer: Any = None,
                    regularizer: Any = None, trainable: bool = True, constraint: Any = None) -> Any:
         """Make a weight of this layer.
@@ -61,8 +82,6 @@ class WeightOwner:
         # Returns
             The variable.
         """
-        if isinstance(name, (tuple, list)):  # the old order: add_weight(shape, initializer)
-            name, shape, initializer = None, name, shape if shape is not None else initializer
         shape = () if shape is None else tuple(shape)
         if any(size is None for size in shape):
             raise ValueError(

@@ -1,11 +1,10 @@
 """Models as estimators of scikit-learn: `KerasClassifier` and `KerasRegressor` fit, predict, score, are searched over.
 
-scikit-learn itself is not imported.
+scikit-learn itself is imported only where it asks an estimator what it is.
 """
 
 from __future__ import annotations
 
-import copy
 import inspect
 from typing import Any
 
@@ -36,6 +35,20 @@ class BaseWrapper:
         self.sk_params = sk_params
         self.check_params(sk_params)
 
+    #: What scikit-learn's mixin for this kind of estimator is called, and the kind.
+    _mixin = ""
+    _estimator_type: str | None = None
+
+    def __sklearn_tags__(self) -> Any:
+        """What kind of estimator this is, as scikit-learn 1.6 and later ask."""
+        from sklearn import base
+
+        mixin = (getattr(base, self._mixin),) if self._mixin else ()
+        return type("Estimator", (*mixin, base.BaseEstimator), {})().__sklearn_tags__()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "model")
+
     def _builder(self) -> Any:
         return self.__call__ if self.build_fn is None else self.build_fn  # type: ignore[operator]
 
@@ -54,7 +67,8 @@ class BaseWrapper:
 
     def get_params(self, **params):
         """The parameters, as scikit-learn asks for them."""
-        return {**copy.deepcopy(self.sk_params), "build_fn": self.build_fn}
+        # The values themselves: a copy of an estimator is checked to have been given the same ones.
+        return {**self.sk_params, "build_fn": self.build_fn}
 
     def set_params(self, **params):
         """Set parameters."""
@@ -96,6 +110,9 @@ class BaseWrapper:
 
 class KerasClassifier(BaseWrapper):
     """A classifier of scikit-learn; `score` is the accuracy, which the model must be compiled with."""
+
+    _mixin = "ClassifierMixin"
+    _estimator_type = "classifier"
 
     def fit(self, x, y, sample_weight=None, **kwargs):
         """Build a model and train it; `y` holds classes of any kind, or one-hot rows.
@@ -149,6 +166,9 @@ class KerasClassifier(BaseWrapper):
 
 class KerasRegressor(BaseWrapper):
     """A regressor of scikit-learn; `score` is minus the loss, so that more is better."""
+
+    _mixin = "RegressorMixin"
+    _estimator_type = "regressor"
 
     def predict(self, x, **kwargs):
         """The prediction of each sample."""

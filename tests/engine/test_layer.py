@@ -27,6 +27,16 @@ class Scale(Layer):
         return {**super().get_config(), "factor": self.factor}
 
 
+def test_weights_in_the_order_of_keras_1():
+    layer = Layer(name="mine")
+    layer.add_weight((2, 3), initializer="ones", name="by_name", regularizer=K.sum)
+    layer.add_weight((2,), "zeros", "by_place", False)
+    assert [weight.name for weight in layer.weights] == ["mine/by_name:0", "mine/by_place:0"]
+    assert [weight.name for weight in layer.trainable_weights] == ["mine/by_name:0"] and len(layer.losses) == 1
+    with pytest.raises(TypeError, match=r"\['shape'\] given twice"):
+        layer.add_weight((2,), shape=(3,))
+
+
 def test_default_names_count_by_class():
     K.reset_uids()
     assert [Dense(1).name, Dense(1).name, Scale().name, Dense(1, name="mine").name] == [

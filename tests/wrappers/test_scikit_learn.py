@@ -58,6 +58,21 @@ def test_a_score_needs_the_accuracy():
         estimator.score(X, LABELS)
 
 
+def test_search_validation_and_pipelines():
+    base = pytest.importorskip("sklearn.base")
+    from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    estimator = KerasClassifier(classifier, epochs=1, batch_size=30, verbose=0, callbacks=[])
+    assert base.is_classifier(estimator) and base.is_regressor(KerasRegressor(regressor))
+    search = GridSearchCV(estimator, {"units": [2, 3]}, cv=2)
+    assert search.fit(X, LABELS).best_params_["units"] in {2, 3}
+    steps = Pipeline([("scale", StandardScaler()), ("net", KerasRegressor(regressor, epochs=1, verbose=0))])
+    assert cross_val_score(steps, X, X[:, 0], cv=KFold(2)).shape == (2,)
+    assert steps.fit(X, X[:, 0]).predict(X).shape == (60,)
+
+
 def test_a_class_that_builds_itself():
     class Mine(KerasRegressor):
         def __call__(self, units=2):

@@ -452,7 +452,8 @@ def native_namespace(names: set[str]) -> dict[str, Any]:
     """The globals of a kernel that uses ``names``: those that are words of the language, as Numba words and types."""
     from symgraph.backends.cpu import blas
 
-    products = blas.native_words() if any(name.startswith(("gemm_", "gemv_", "blas_", "library_")) for name in names) else {}
+    prefixes = ("gemm_", "gemv_", "blas_", "library_")
+    products = blas.native_words() if any(name.startswith(prefixes) for name in names) else {}
     found = {}
     for name in names:
         if name not in _made:

@@ -365,7 +365,7 @@ def _lanes_rule(dtype: str) -> Callable[..., Any]:
 
 
 def _workspace_rule(dtype: str, size: int) -> Callable[..., Any]:
-    kind = Pointer(dtype, False)
+    kind = Pointer(dtype, True)
 
     def emit(builder: ir.IRBuilder, context: Any) -> ir.Value:
         with builder.goto_entry_block():  # not by cgutils.alloca_once, which fills the memory with zeros

@@ -86,10 +86,13 @@ class ExpressionCode:
         views: the views of its operands.
         shape: the domain.
         arguments: collects what the kernel must be given.
+        value: the text of the last operand where the kernel has it already; then there is no view of it.
     """
 
-    def __init__(self, expression: Expression, views: Sequence[View], shape: Shape, arguments: Arguments) -> None:
-        self.expression, self.arguments, self.shape = expression, arguments, shape
+    def __init__(
+        self, expression: Expression, views: Sequence[View], shape: Shape, arguments: Arguments, value: str = ""
+    ) -> None:
+        self.expression, self.arguments, self.shape, self.value = expression, arguments, shape, value
         self.operands = [broadcast_operand(f"x{k}", view, shape) for k, view in enumerate(views)]
         #: The distance between rows of the operands that are read by row number, known by their own number.
         self.rows = {k: views[k].strides[0] for k in expression.tables}
@@ -125,8 +128,11 @@ class ExpressionCode:
             if k not in self.rows:
                 found.append(_Line(f"v{k} = {operand.name}[{place(operand, index)}]", level))
             levels.append(level)
+        if self.value:
+            found.append(_Line(f"v{len(levels)} = {self.value}", len(self.shape)))
+            levels.append(len(self.shape))
         for position, instruction in enumerate(self.expression.instructions):
-            number = len(self.operands) + position
+            number = len(self.expression.operands) + position
             level = max((levels[a] for a in instruction.arguments), default=0)
             text = self._text(instruction, number, index)
             if number in self.places:

@@ -269,9 +269,9 @@ def kernel(thread, threads, args):
     b_lines, b_line = k, n
     if turned_b:
         b_lines, b_line = n, k
-    a = pointer_float32(load(args, 6), select(k > 0, (a_lines - 1) * lda + a_line, 0))
-    b = pointer_float32(load(args, 8), select(k > 0, (b_lines - 1) * ldb + b_line, 0))
-    c = pointer_float32(load(args, 11), (m - 1) * ldc + n)
+    a = independent_float32(load(args, 6), select(k > 0, (a_lines - 1) * lda + a_line, 0))
+    b = independent_float32(load(args, 8), select(k > 0, (b_lines - 1) * ldb + b_line, 0))
+    c = independent_float32(load(args, 11), (m - 1) * ldc + n)
     add = 0
     if beta != float32(0):
         add = 1

@@ -308,7 +308,7 @@ def checked_functions(names: set[str], kernel: str) -> dict[str, Callable[..., A
 def workspace_of(name: str) -> tuple[str, int] | None:
     """The dtype and the number of elements of a word ``workspace_<dtype>_<elements>``; None for another word.
 
-    The word gives a pointer to memory of the calling thread's stack, for as long as the kernel runs.
+    The word gives an independent pointer to memory of the calling thread's stack, for as long as the kernel runs.
     """
     word, _, rest = name.partition("_")
     dtype, _, size = rest.rpartition("_")

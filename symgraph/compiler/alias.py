@@ -109,10 +109,10 @@ class _Search:
         if step.loop is not None:
             return not reads and not writes and not any(inner.loop is not None for inner in step.loop.steps)
         if not reads:
-            return not writes or step.op is fused
-        if step.op is not fused:
+            return not writes or step.is_loop_nest
+        if not step.is_loop_nest:
             return False
-        if any(self.resolve(step.inputs[k]).buffer == target.buffer for k in step.attrs["expression"].tables):
+        if any(self.resolve(step.inputs[k]).buffer == target.buffer for k in step.read_elsewhere):
             return False
         touching = [view for view in map(self.resolve, step.inputs) if view.buffer == target.buffer]
         return all(

@@ -1,4 +1,5 @@
-"""Fuse: make one operation of each chain of elementwise ones, and of a reduction with what computes its input.
+"""Fuse: make one operation of each chain of elementwise ones, of a reduction with what computes its input, and of a
+matrix product with what is computed from it.
 
 Two elementwise nodes of one shape are joined when one reads the other and no path between them leaves the group (the
 group stays convex); ancestors are bit sets, so the question is a few machine words. Values that are cheap to make
@@ -17,6 +18,7 @@ from symgraph.graph.node import Attributes, Node
 from symgraph.graph.traverse import consumers, topological_order
 from symgraph.graph.type import Shape
 from symgraph.ops.fused import Expression, Instruction, fused, fused_reduce
+from symgraph.ops.linalg import fused_matmul, matmul_op
 from symgraph.ops.scan import item
 
 #: Larger groups compile slowly (the time grows faster than the size) and spill registers.
@@ -48,7 +50,37 @@ def fuse(graph: Graph, lowerings: Lowerings) -> Graph:
                     prologue[node] = read
             elif read.op.kind == "generator" and read.rank > 0 and len(readers[read]) == 1 and read not in roots:
                 prologue[node] = read
-    return _rebuilt(graph, order, groups, readers, prologue, lowerings)
+    products = _products(order, groups, readers, roots, prologue, lowerings)
+    return _rebuilt(graph, order, groups, readers, prologue, products, lowerings)
+
+
+def _products(
+    order: Sequence[Node],
+    groups: _Groups,
+    readers: dict[Node, list[Node]],
+    roots: set[Node],
+    prologue: dict[Node, Node],
+    lowerings: Lowerings,
+) -> dict[int, Node]:
+    """Return for each group the matrix product that is computed with it, where one is read by nobody else."""
+    entry = lowerings.table.get(fused_matmul.name)
+    if entry is None:
+        return {}
+    inside_reductions = {groups.unit(read) for read in prologue.values() if read.op.kind == "elementwise"}
+    found = {}
+    for node in order:
+        if node.op is not matmul_op or node.rank != 2 or node in roots or not readers[node]:
+            continue
+        if entry.dtypes is not None and node.dtype not in entry.dtypes:
+            continue
+        if any(read.op.kind == "generator" for read in node.inputs):
+            continue  # a group may make such a value itself
+        if any(reader.op.kind != "elementwise" or reader.shape != node.shape for reader in readers[node]):
+            continue
+        units = {groups.unit(reader) for reader in readers[node]}
+        if len(units) == 1 and not units & inside_reductions:
+            found[units.pop()] = node
+    return found
 
 
 class _Groups:
@@ -183,17 +215,19 @@ def _rebuilt(
     groups: _Groups,
     readers: dict[Node, list[Node]],
     prologue: dict[Node, Node],
+    products: dict[int, Node],
     lowerings: Lowerings,
 ) -> Graph:
     """Build the new graph, group by group in dependency order."""
     roots = set(graph.roots)
     new: dict[Node, Node] = {}
+    group_of = {product: unit for unit, product in products.items()}
 
     def unit_of(node: Node) -> tuple[object, list[Node]]:
         """A name for what is built together with a node, and its members."""
-        if node.op.kind == "elementwise":
-            unit = groups.unit(node)
-            return unit, groups.nodes(unit)
+        if node.op.kind == "elementwise" or node in group_of:
+            unit = group_of[node] if node in group_of else groups.unit(node)
+            return unit, [*([products[unit]] if unit in products else []), *groups.nodes(unit)]
         if node in prologue:
             read = prologue[node]
             inside = groups.nodes(groups.unit(read)) if read.op.kind == "elementwise" else [read]
@@ -226,8 +260,14 @@ def _rebuilt(
         shape = last.inputs[0].shape if reduces else last.shape
         builder = _ExpressionBuilder(shape)
         body = members[:-1] if reduces else members
+        product = body[0] if body and body[0] in group_of else None
+        if product is not None:
+            builder.load(product)
+            body = body[1:]
         for member in body:
             builder.add(member)
+        if product is not None:
+            builder.operands.remove(product)
         if reduces and not body:
             builder.load(last.inputs[0])
         operands = [new[read] for read in builder.operands]
@@ -248,7 +288,13 @@ def _rebuilt(
             results = [last]
         else:
             results = groups.results(groups.unit(last), readers, roots)
-        node = fused(*operands, expression=builder.expression(results), shape=shape)
+        if product is not None:
+            builder.operands.append(product)
+            expression = builder.expression(results)
+            matrices = [new[read] for read in product.inputs]
+            node = fused_matmul(*operands, *matrices, expression=expression, shape=shape, **product.attrs)
+        else:
+            node = fused(*operands, expression=builder.expression(results), shape=shape)
         node.source = node.source or next((m.source for m in reversed(members) if m.source), None)
         for k, result in enumerate(results):
             new[result] = node if len(results) == 1 else item(node, k)

@@ -17,6 +17,7 @@ class Lowering:
     Attributes:
         emit: the executor's own function; what it gets and returns is between it and the executor.
         strided: True where it takes inputs of any strides; else the compiler copies them to contiguous memory first.
+        contiguous: how many of the last inputs are copied to contiguous memory all the same.
         scratch: (dtype, number of elements) of the working memory that a step needs, given the step.
         dtypes: floating-point types it computes in; others are cast to the last one. None means all.
     """
@@ -25,6 +26,11 @@ class Lowering:
     strided: bool = False
     scratch: Callable[..., Iterable[tuple[str, DimLike]]] | None = None
     dtypes: tuple[str, ...] | None = None
+    contiguous: int = 0
+
+    def takes(self, position: int, count: int) -> bool:
+        """Return whether input `position` of `count` may have any strides."""
+        return self.strided and position < count - self.contiguous
 
 
 class Lowerings:
@@ -58,13 +64,14 @@ class Lowerings:
         strided: bool = False,
         scratch: Callable[..., Iterable[tuple[str, DimLike]]] | None = None,
         dtypes: tuple[str, ...] | None = None,
+        contiguous: int = 0,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Return a decorator that enters a function as the lowering of an operation."""
 
         def enter(emit: Callable[..., Any]) -> Callable[..., Any]:
             if name in self.table:
                 raise ValueError(f"the executor {self.executor!r} has two lowerings for {name!r}")
-            self.table[name] = Lowering(emit, strided, scratch, dtypes or self.dtypes)
+            self.table[name] = Lowering(emit, strided, scratch, dtypes or self.dtypes, contiguous)
             return emit
 
         return enter

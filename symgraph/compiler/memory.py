@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from symgraph.compiler.program import TEMPORARY, MemoryPlan, Program, Step, View
 from symgraph.graph.type import Atom, evaluate
-from symgraph.ops.fused import fused
 
 
 @dataclass
@@ -108,9 +107,9 @@ def _donations(
     program: Program, step: Step | None, alive: dict[int, Lifetime], position: int, slot_of: dict[int, int]
 ) -> dict[int, int]:
     """Return output -> input pairs of a step that may work in place: the input dies where the output begins."""
-    if step is None or step.op is not fused:
+    if step is None or not step.is_loop_nest:
         return {}
-    taken = {step.inputs[k].buffer for k in step.attrs["expression"].tables}  # read at other places than written
+    taken = {step.inputs[k].buffer for k in step.read_elsewhere}
     pairs: dict[int, int] = {}
     for output in step.outputs:
         life = alive.get(output.buffer)

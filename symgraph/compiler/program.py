@@ -153,6 +153,18 @@ class Step:
         """Everything the step touches, without the body of a loop."""
         return (*self.inputs, *self.outputs, *self.scratch)
 
+    @property
+    def is_loop_nest(self) -> bool:
+        """Whether it computes an expression place by place, so that a result may take the place of what dies there."""
+        return self.op.name in ("fused", "fused_matmul")
+
+    @property
+    def read_elsewhere(self) -> frozenset[int]:
+        """The numbers of the inputs of a loop nest that are read at other places than results are written."""
+        tables: frozenset[int] = self.attrs["expression"].tables
+        count = len(self.inputs)
+        return tables | {count - 2, count - 1} if self.op.name == "fused_matmul" else tables
+
     def all_views(self) -> list[View]:
         """Everything the step touches, at any depth."""
         found = list(self.views())

@@ -8,7 +8,7 @@ are written after the last step that reads their old values (see `symgraph.compi
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 
 from symgraph.compiler.graph import Graph
@@ -31,6 +31,7 @@ from symgraph.graph.traverse import consumers, topological_order
 from symgraph.graph.type import DimLike, TensorType, new_symbol
 from symgraph.ops.fused import Expression, fused
 from symgraph.ops.leaf import constant
+from symgraph.ops.linalg import fused_matmul
 from symgraph.ops.scan import Body
 
 #: Compiles the body of a loop up to where the outer graph stands.
@@ -48,7 +49,7 @@ def schedule(graph: Graph, lowerings: Lowerings, prepare: Prepare) -> Program:
     builder = _Builder(lowerings, prepare)
     for node in graph.inputs:
         builder.view(node)
-    builder.run(graph.roots)
+    builder.run(graph.roots, {value for _, value in graph.updates})
     outputs = [builder.as_output(node) for node in graph.outputs]
     written = builder.write_updates(graph.updates)
     used = {view.buffer for step in _all_steps(builder.steps) for view in step.views()} | {v.buffer for v in outputs}
@@ -120,8 +121,8 @@ class _Builder:
 
     # ------------------------------------------------------------------------------------------------ steps
 
-    def run(self, roots: Sequence[Node]) -> None:
-        """Compute every root, level by level."""
+    def run(self, roots: Sequence[Node], late: Container[Node] = ()) -> None:
+        """Compute every root, level by level; what makes new values of variables goes after its level's readers."""
         order = topological_order(roots, stop=self.views)
         readers = consumers(order, stop=self.views)
         level: dict[Node, int] = {}
@@ -131,6 +132,9 @@ class _Builder:
         for node in order:
             reads = () if node in self.views else node.inputs
             cost = 0 if node.op.kind in ("leaf", "view") or node.op.name == "item" else 1
+            if node.op is fused_matmul:
+                cost = 2  # as much as the product and the loop that it replaces
+                cost += node in late or any(reader in late for reader in readers[node])
             level[node] = max((level[read] for read in reads), default=0) + cost
             waiting[node] = len(reads)
             if not reads:
@@ -155,8 +159,10 @@ class _Builder:
         else:
             entry = self.lowerings.table.get(op.name)
             inputs = tuple(self.view(read) for read in node.inputs)
-            if entry is None or not entry.strided:
-                inputs = tuple(self.contiguous(view, node.source) for view in inputs)
+            inputs = tuple(
+                view if entry is not None and entry.takes(k, len(inputs)) else self.contiguous(view, node.source)
+                for k, view in enumerate(inputs)
+            )
             outputs = tuple(self.fresh(item) for item in items_of(node.type))
             step = Step(op, node.attrs, inputs, outputs, source=node.source)
             if entry is not None and entry.scratch is not None:
@@ -222,7 +228,7 @@ class _Builder:
         slices = [view.slice_first(index) for view in sequences]
         for leaf, view in zip(prepared.inputs, (*slices, *states, *captured), strict=True):
             inner.views[leaf] = view
-        inner.run(prepared.roots)
+        inner.run(prepared.roots, {value for _, value in prepared.updates})
         for output, target in zip(prepared.outputs, stacked, strict=True):
             inner.steps.append(copy_step(inner.view(output), target.slice_first(index), node.source))
         inner.write_updates(prepared.updates)

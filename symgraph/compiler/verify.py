@@ -6,7 +6,6 @@ from symgraph.compiler.graph import Graph
 from symgraph.compiler.memory import lifetimes, positions
 from symgraph.compiler.program import INPUT, OUTPUT, TEMPORARY, VARIABLE, Program, View
 from symgraph.graph.traverse import topological_order
-from symgraph.ops.fused import fused
 
 
 class VerifyError(AssertionError):
@@ -48,7 +47,7 @@ def _verify_program(program: Program) -> None:
             _verify_range(program, view)
             written.add(view.buffer)
         written.update(view.buffer for view in step.scratch)
-        if step.op is fused and any(view.shape != step.attrs["shape"] for view in step.outputs):
+        if step.is_loop_nest and any(view.shape != step.attrs["shape"] for view in step.outputs):
             raise VerifyError("a fused step writes another shape than it computes")
     for view in program.outputs:
         if program.buffers[view.buffer].kind not in (OUTPUT, INPUT) or view.buffer not in written:
@@ -82,6 +81,6 @@ def _verify_plan(program: Program) -> None:
             if alive[earlier].last < alive[later].first:
                 continue
             step = starts[alive[later].first]
-            in_place = alive[earlier].last == alive[later].first and step.op is fused
+            in_place = alive[earlier].last == alive[later].first and step.is_loop_nest
             if not in_place:
                 raise VerifyError(f"buffers {earlier} and {later} share a slot and are alive together")

@@ -53,9 +53,14 @@ class Expression:
         return self.operands[value] if value < count else self.instructions[value - count].dtype
 
 
-def _infer_fused(*types: TensorType, expression: Expression, shape: Shape) -> Type:
+def fused_type(expression: Expression, shape: Shape) -> Type:
+    """Return the type of the results of an expression at every place of a shape."""
     items = tuple(TensorType(expression.dtype(value), shape) for value in expression.results)
     return items[0] if len(items) == 1 else TupleType(items)
+
+
+def _infer_fused(*types: TensorType, expression: Expression, shape: Shape) -> Type:
+    return fused_type(expression, shape)
 
 
 def _infer_fused_rows(*types: TensorType, expression: Expression, shape: Shape, bases: tuple[int, ...]) -> Type:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from symgraph.graph.node import Node
-from symgraph.graph.type import FLOATS, TensorType, equal, size_of
-from symgraph.ops.op import ShapeError, define, static
+from symgraph.graph.type import FLOATS, Shape, TensorType, Type, equal, size_of
+from symgraph.ops.fused import Expression, fused_type
+from symgraph.ops.op import ShapeError, declare, define, static
 from symgraph.ops.shape import reshape, transpose
 
 
@@ -34,6 +35,19 @@ def matmul_op(node, grad):
     else:
         for_y = matmul(x, grad, not node.attrs["transpose_x"], False)
     return for_x, for_y
+
+
+def _infer_fused_matmul(
+    *types: TensorType, transpose_x: bool, transpose_y: bool, expression: Expression, shape: Shape
+) -> Type:
+    product = _infer_matmul(*types[-2:], transpose_x, transpose_y)
+    assert product.shape == shape and product.dtype == expression.operands[-1]
+    return fused_type(expression, shape)
+
+
+#: An expression at every place of a matrix product, which is never stored: the last two inputs are its matrices, and
+#: it is the last operand of the expression; the other inputs are the other operands.
+fused_matmul = declare("fused_matmul", infer=_infer_fused_matmul, has_gradient=False)
 
 
 def matmul(x: Node, y: Node, transpose_x: bool = False, transpose_y: bool = False) -> Node:

@@ -6,13 +6,20 @@ from collections.abc import Mapping, Sequence
 
 from symgraph.compiler.memory import lifetimes
 from symgraph.compiler.program import CONSTANT, INPUT, OUTPUT, TEMPORARY, VARIABLE, Program, Step
-from symgraph.graph.type import Atom, evaluate, numpy_dtype, size_of
+from symgraph.graph.type import Atom, DimLike, evaluate, numpy_dtype, size_of
 from symgraph.ops.fused import Expression, fused_rows
+from symgraph.ops.linalg import fused_matmul
 from symgraph.runtime.function import Function
+
+
+def _products(step: Step) -> DimLike:
+    """The floating-point operations of a matrix product; its matrices are the last inputs of the step."""
+    return 2 * step.outputs[0].size * step.inputs[-2].shape[-2 if step.attrs["transpose_x"] else -1]
+
 
 #: How many floating-point operations a step does, for operations that do not do one an element of the result.
 _OPERATIONS = {
-    "matmul": lambda step: 2 * step.outputs[0].size * step.inputs[0].shape[-2 if step.attrs["transpose_x"] else -1],
+    "matmul": _products,
     "conv": lambda step: 2 * step.outputs[0].size * size_of(step.inputs[1].shape[:-1]),
     "conv_epilogue": lambda step: 2 * step.outputs[0].size * size_of(step.inputs[1].shape[:-1]),
     "conv_input_gradient": lambda step: 2 * step.inputs[0].size * size_of(step.inputs[1].shape[:-1]),
@@ -77,6 +84,8 @@ def _name(step: Step) -> str:
         return step.name
     inside = " ".join(each.op for each in expression.instructions if each.op != "constant") or "copy"
     reduce = step.attrs.get("reduce")
+    if step.op is fused_matmul:
+        return f"matmul, then [{inside}]"
     if step.op is fused_rows:
         return f"[{inside}] at the rows of {step.inputs[-1]}"
     return f"{reduce} over {step.attrs['axes']} of [{inside}]" if reduce else f"[{inside}]"
@@ -96,7 +105,8 @@ def _cost(step: Step, sizes: Mapping[Atom, int]) -> tuple[int, int]:
         shape = step.attrs["shape"]
         domain = evaluate(size_of(shape if rows is None else (rows, *shape[1:])), sizes)
         count = sum(each.varies and each.op != "constant" for each in expression.instructions)
-        return domain * (count + ("reduce" in step.attrs)), moved
+        products = evaluate(_products(step), sizes) if step.op is fused_matmul else 0
+        return domain * (count + ("reduce" in step.attrs)) + products, moved
     operations = _OPERATIONS.get(step.name)
     if operations is not None:
         return evaluate(operations(step), sizes), moved

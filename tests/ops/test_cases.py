@@ -28,7 +28,7 @@ from symgraph.runtime.executor import use
 from symgraph.runtime.function import Function
 
 #: Operations that only the compiler makes; tests/compiler and the random graphs of this folder are their tests.
-INTERNAL = {"assume", "conv_epilogue", "fused", "fused_reduce", "fused_rows"}
+INTERNAL = {"assume", "conv_epilogue", "fused", "fused_matmul", "fused_reduce", "fused_rows"}
 #: Tested with everything else that holds state, in tests/runtime and tests/backend.
 STATE = {"variable"}
 

@@ -1,47 +1,74 @@
-"""Matrix products, through BLAS on one thread each; the threads share rows, columns or the batch."""
+"""Matrix products on one thread each, and what is computed from them; the threads share rows, columns or the batch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symgraph.backends.cpu.table import Arguments, KernelCall, kernel_source, register
-from symgraph.compiler.program import Buffer, Step
-from symgraph.graph.type import size_of
+from symgraph.backends.cpu.lower.fused import work_of
+from symgraph.backends.cpu.nest import ExpressionCode, Operand, declare_strides, place
+from symgraph.backends.cpu.table import Arguments, KernelCall, compute_type, kernel_source, register
+from symgraph.compiler.program import Buffer, Step, View
+from symgraph.graph.type import DimLike, Shape, size_of
+from symgraph.ops.fused import Expression
+
+#: Rows and columns of a product that are computed before the expression over them: they stay in the cache.
+TILE = (144, 256)
+#: Below so many columns (or rows) a thread's part is too narrow for products to be fast.
+_BLOCK = 16
+_SHARES = [
+    "r0, r1 = 0, rows",
+    "c0, c1 = 0, columns",
+    "if rows >= columns:",
+    f"    r0, r1 = span_blocks(rows, {_BLOCK // 2}, thread, threads)",
+    "else:",
+    f"    c0, c1 = span_blocks(columns, {_BLOCK}, thread, threads)",
+]
+
+
+def _name_matrices(
+    arguments: Arguments, x: View, y: View, transposes: tuple[bool, bool], shape: Shape, buffers: Sequence[Buffer]
+) -> DimLike:
+    """Name the matrices, the sizes and how the matrices lie; returns how many products each result is the sum of."""
+    rows, columns = shape[-2:]
+    transpose_x, transpose_y = transposes
+    summed = x.shape[-2] if transpose_x else x.shape[-1]
+    for name, view in (("x", x), ("y", y)):
+        arguments.pointer(name, view, buffers[view.buffer].size)
+        arguments.named(f"{name}_0", view.offset)
+    # What differs between transposed and plain operands are numbers too, so that there is one kernel for all.
+    for name, value in (
+        ("rows", rows), ("columns", columns), ("summed", summed),
+        ("turned_x", int(transpose_x)), ("x_line", rows if transpose_x else summed),
+        ("row_step", 1 if transpose_x else summed), ("turned_y", int(transpose_y)),
+        ("y_line", summed if transpose_y else columns), ("column_step", summed if transpose_y else 1),
+    ):  # fmt: skip
+        arguments.named(name, value)
+    return summed
+
+
+def _product_work(kind: str, size: DimLike, summed: DimLike) -> DimLike:
+    """Estimate the nanoseconds of a product."""
+    return size * summed // (50 if kind == "float32" else 25)
 
 
 @register("matmul")
 def matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     x, y = step.inputs
     (target,) = step.outputs
-    transpose_x, transpose_y = step.attrs["transpose_x"], step.attrs["transpose_y"]
-    rows, columns = target.shape[-2:]
-    summed = x.shape[-2] if transpose_x else x.shape[-1]
     arguments = Arguments()
-    for name, view in (("x", x), ("y", y), ("z", target)):
-        arguments.pointer(name, view, buffers[view.buffer].size)
-        arguments.named(f"{name}_0", view.offset)
+    transposes = (step.attrs["transpose_x"], step.attrs["transpose_y"])
+    summed = _name_matrices(arguments, x, y, transposes, target.shape, buffers)
+    arguments.pointer("z", target, buffers[target.buffer].size)
+    arguments.named("z_0", target.offset)
     arguments.named("batch", size_of(target.shape[:-2]))
-    arguments.named("rows", rows)
-    arguments.named("columns", columns)
-    arguments.named("summed", summed)
-    # What differs between transposed and plain operands are numbers too, so that there is one kernel for all.
-    for name, value in (
-        ("turned_x", int(transpose_x)), ("x_line", rows if transpose_x else summed),
-        ("row_step", 1 if transpose_x else summed), ("turned_y", int(transpose_y)),
-        ("y_line", summed if transpose_y else columns), ("column_step", summed if transpose_y else 1),
-    ):  # fmt: skip
-        arguments.named(name, value)
     kind = target.dtype
     body = [
         "b0, b1 = 0, batch",
-        "r0, r1 = 0, rows",
-        "c0, c1 = 0, columns",
+        "share, shares = thread, threads",
         "if batch >= threads:",
         "    b0, b1 = span(batch, thread, threads)",
-        "elif rows >= columns:",
-        "    r0, r1 = span_blocks(rows, 8, thread, threads)",
-        "else:",
-        "    c0, c1 = span_blocks(columns, 16, thread, threads)",
+        "    share, shares = 0, 1",
+        *(line.replace("thread, threads", "share, shares") for line in _SHARES),
         "if r1 > r0 and c1 > c0:",
         "    for b in range(b0, b1):",
         "        z_place = z_0 + (b * rows + r0) * columns + c0",
@@ -55,6 +82,54 @@ def matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
         "                for c in range(c1 - c0):",
         f"                    z[z_place + r * columns + c] = {kind}(0)",
     ]
-    per_nanosecond = 50 if kind == "float32" else 25
-    work = target.size * summed // per_nanosecond
+    work = _product_work(kind, target.size, summed)
     return [KernelCall("matmul", kernel_source(arguments, body), tuple(arguments.entries), work, calls_blas=True)]
+
+
+@register("fused_matmul", strided=True, contiguous=2)
+def fused_matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
+    """A tile of the product at a time, which never leaves the cache, then the expression over the tile."""
+    expression: Expression = step.attrs["expression"]
+    shape = step.attrs["shape"]
+    *views, x, y = step.inputs
+    arguments = Arguments()
+    transposes = (step.attrs["transpose_x"], step.attrs["transpose_y"])
+    kind = expression.operands[-1]
+    summed = _name_matrices(arguments, x, y, transposes, shape, buffers)
+    high, wide = TILE
+    value = f"tile[(i - first) * {wide} + j - left]"
+    # Operands are named x0, x1 ...: no clash with the matrices.
+    code = ExpressionCode(expression, views, shape, arguments, value)
+    targets = [Operand(f"z{k}", view.strides, view.offset, view) for k, view in enumerate(step.outputs)]
+    code.declare(buffers, independent=True)
+    for operand, view in zip(targets, step.outputs, strict=True):
+        arguments.pointer(operand.name, view, buffers[view.buffer].size, independent=True)
+        declare_strides(operand, arguments)
+    lines = code.lines(["i", "j"])
+    body = [
+        *_SHARES,
+        f"tile = workspace_{kind}_{high * wide}()",
+        *(line.text for line in lines if line.level == 0),
+        f"for first in range(r0, r1, {high}):",
+        f"    last = select(r1 - first < {high}, r1, first + {high})",
+        f"    for left in range(c0, c1, {wide}):",
+        f"        right = select(c1 - left < {wide}, c1, left + {wide})",
+        "        if summed > 0:",
+        f"            gemm_{kind}(turned_x != 0, turned_y != 0, last - first, right - left, summed, {kind}(1),",
+        "                shift(x, x_0 + first * row_step), x_line,",
+        "                shift(y, y_0 + left * column_step), y_line,",
+        f"                {kind}(0), tile, {wide})",
+        "        else:",
+        f"            for k in range({high * wide}):",
+        f"                tile[k] = {kind}(0)",
+        "        for i in range(first, last):",
+        *("            " + line.text for line in lines if line.level == 1),
+        "            for j in range(left, right):",
+        *("                " + line.text for line in lines if line.level == 2),
+    ]
+    for operand, result in zip(targets, expression.results, strict=True):
+        body.append(f"                {operand.name}[{place(operand, ['i', 'j'])}] = v{result}")
+    size = size_of(shape)
+    work = _product_work(compute_type(kind), size, summed) + work_of(expression, len(views), size)
+    name = "_".join(["matmul", *(each.op for each in expression.instructions[:4])])
+    return [KernelCall(name, kernel_source(arguments, body), tuple(arguments.entries), work, calls_blas=True)]

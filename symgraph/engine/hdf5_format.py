@@ -16,8 +16,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["DatasetLayout", "Element", "FormatError", "Header", "Source", "attributes_of", "element_of", "filters_of",
-           "header_at", "heap_object", "layout_of", "links_of", "root_of", "shape_of", "tree_entries"]
+from symgraph.graph.type import numpy_dtype
+
+__all__ = ["DatasetLayout", "Element", "Fields", "FormatError", "Header", "Source", "attributes_of", "element_of",
+           "filters_of", "header_at", "heap_object", "layout_of", "links_of", "root_of", "shape_of", "tree_entries"]
 
 UNDEFINED = 0xFFFFFFFFFFFFFFFF
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -66,7 +68,7 @@ class Source:
             data[begin:begin + len(piece)] = np.frombuffer(piece, np.uint8)
 
 
-class _Fields:
+class Fields:
     """Reads the fields of a structure one after the other."""
 
     def __init__(self, data: bytes):
@@ -109,8 +111,11 @@ class DatasetLayout(NamedTuple):
     # Attributes
         kind: 'compact', 'contiguous' or 'chunked'.
         data: the numbers themselves, for a compact one.
-        address, size: of the numbers, or of the tree of chunks.
+        address, size: of the numbers, or of the index of chunks.
         chunk: the shape of a chunk.
+        index: how chunks are found: 'tree', 'single', 'implicit' or 'array'.
+        flags: of the index.
+        single: of a single chunk that is filtered: its bytes, and the filters that were skipped.
     """
 
     kind: str
@@ -118,6 +123,9 @@ class DatasetLayout(NamedTuple):
     address: int
     size: int
     chunk: tuple[int, ...]
+    index: str = "tree"
+    flags: int = 0
+    single: tuple[int, int] | None = None
 
 
 class Header(NamedTuple):
@@ -151,7 +159,7 @@ def root_of(source: Source) -> int:
         start = max(512, 2 * start)
     version = source.read(start + 8, 1)[0]
     if version in {0, 1}:
-        fields = _Fields(source.read(start, 96 + 4 * version))
+        fields = Fields(source.read(start, 96 + 4 * version))
         fields.take(13)
         widths = fields.take(2)
         fields.take(1 + 4 + 4 + 4 * version)
@@ -160,7 +168,7 @@ def root_of(source: Source) -> int:
         fields.take(8)
         root = fields.number(8)
     elif version in {2, 3}:
-        fields = _Fields(source.read(start, 48))
+        fields = Fields(source.read(start, 48))
         fields.take(9)
         widths = fields.take(2)
         fields.take(1)
@@ -195,7 +203,7 @@ def _read_old(source: Source, address: int, messages: list[tuple[int, bytes]]) -
     size = int.from_bytes(source.read(address + 8, 4), "little")
     blocks = [(address + 16, size)]
     while blocks:
-        fields = _Fields(source.read(*blocks.pop(0)))
+        fields = Fields(source.read(*blocks.pop(0)))
         while len(fields.data) - fields.position >= 8:
             kind, length, flags = fields.number(2), fields.number(2), fields.number(1)
             fields.take(3)
@@ -211,7 +219,7 @@ def _read_new(source: Source, address: int, messages: list[tuple[int, bytes]]) -
     first = True
     while blocks:
         start, length = blocks.pop(0)
-        fields = _Fields(source.read(start, length))
+        fields = Fields(source.read(start, length))
         if not first:
             fields.expect(b"OCHK", "continued header")
             fields.data = fields.data[:-4]  # the checksum
@@ -240,7 +248,7 @@ def _message(source: Source, kind: int, flags: int, data: bytes, messages: list,
 # ---------------------------------------------------------------------------------------------- types, shapes, layouts
 def shape_of(data: bytes) -> tuple[int, ...]:
     """The shape that a dataspace message says; a null space is an empty array."""
-    fields = _Fields(data)
+    fields = Fields(data)
     version, rank, _ = fields.number(1), fields.number(1), fields.number(1)
     if version == 1:
         fields.take(5)
@@ -255,11 +263,12 @@ def shape_of(data: bytes) -> tuple[int, ...]:
 
 
 _FLOATS = {(2, 10, 5, 0, 10, 15): "f2", (4, 23, 8, 0, 23, 127): "f4", (8, 52, 11, 0, 52, 1023): "f8"}
+_BFLOAT16 = (2, 7, 8, 0, 7, 127)
 
 
 def element_of(data: bytes) -> Element:
     """The element type that a datatype message says."""
-    fields = _Fields(data)
+    fields = Fields(data)
     kind, bits, width = fields.number(1) & 15, fields.number(3), fields.number(4)
     order = ">" if bits & 1 else "<"
     if kind == 0 and width in {1, 2, 4, 8}:
@@ -268,7 +277,10 @@ def element_of(data: bytes) -> Element:
         return Element("number", np.dtype(f"{order}{'i' if bits & 8 else 'u'}{width}"), width)
     if kind == 1:
         offset, precision, exponent_at, exponent, mantissa_at, mantissa = (fields.number(n) for n in (2, 2, 1, 1, 1, 1))
-        name = _FLOATS.get((width, exponent_at, exponent, mantissa_at, mantissa, fields.number(4)))
+        shape = (width, exponent_at, exponent, mantissa_at, mantissa, fields.number(4))
+        if shape == _BFLOAT16 and order == "<" and (offset, precision, bits & 64) == (0, 16, 0):
+            return Element("number", numpy_dtype("bfloat16"), width)
+        name = _FLOATS.get(shape)
         if name is None or offset or precision != 8 * width or bits & 64:
             raise FormatError("an array of it has floats of an odd format")
         return Element("number", np.dtype(order + name), width)
@@ -283,9 +295,9 @@ def element_of(data: bytes) -> Element:
 
 def layout_of(data: bytes) -> DatasetLayout:
     """The place that a layout message says."""
-    fields = _Fields(data)
+    fields = Fields(data)
     version, kind = fields.number(1), fields.number(1)
-    if version not in {3, 4}:
+    if version not in {3, 4, 5}:
         raise FormatError(f"the place of an array has the version {version}")
     if kind == 0:
         return DatasetLayout("compact", fields.take(fields.number(2)), 0, 0, ())
@@ -294,14 +306,32 @@ def layout_of(data: bytes) -> DatasetLayout:
     if kind == 2 and version == 3:
         rank, address = fields.number(1), fields.number(8)
         return DatasetLayout("chunked", b"", address, 0, tuple(fields.number(4) for _ in range(rank))[:-1])
+    if kind == 2:
+        return _indexed(fields)
     if kind == 3:
         raise FormatError("an array of it is virtual: its numbers are in other files. Refused")
     raise FormatError("an array of it is stored in a way that model files do not use")
 
 
+def _indexed(fields: Fields) -> DatasetLayout:
+    """The layout of a chunked array with an index of HDF5 1.10."""
+    flags, rank, width = fields.number(1), fields.number(1), fields.number(1)
+    chunk = tuple(fields.number(width) for _ in range(rank))[:-1]
+    index = {1: "single", 2: "implicit", 3: "array"}.get(fields.number(1))
+    if index is None:
+        raise FormatError("an array of it may grow, and its chunks are indexed so. Weights have a fixed size: store "
+                          "them without `maxshape`")
+    single = None
+    if index == "single" and flags & 2:
+        single = fields.number(8), fields.number(4)
+    elif index == "array":
+        fields.take(1)
+    return DatasetLayout("chunked", b"", fields.number(8), 0, chunk, index, flags, single)
+
+
 def filters_of(data: bytes) -> list[int]:
     """The numbers of the filters of chunks, in the order in which they were applied."""
-    fields = _Fields(data)
+    fields = Fields(data)
     version, count = fields.number(1), fields.number(1)
     if version == 1:
         fields.take(6)
@@ -325,11 +355,11 @@ def links_of(source: Source, header: Header) -> dict[str, tuple[str, int]]:
         _add_link(data, found)
     table = header.one(SYMBOL_TABLE)
     if table is not None:
-        fields = _Fields(table)
+        fields = Fields(table)
         _read_symbols(source, fields.number(8), fields.number(8), found)
     information = header.one(LINK_INFO)
     if information is not None:
-        fields = _Fields(information)
+        fields = Fields(information)
         fields.take(1)
         fields.take(8 if fields.number(1) & 1 else 0)
         heap, tree = fields.number(8), fields.number(8)
@@ -344,7 +374,7 @@ def _text(data: bytes) -> str:
 
 
 def _add_link(data: bytes, found: dict[str, tuple[str, int]]) -> None:
-    fields = _Fields(data)
+    fields = Fields(data)
     if fields.number(1) != 1:
         raise FormatError("a link of it has an unknown version")
     flags = fields.number(1)
@@ -355,7 +385,7 @@ def _add_link(data: bytes, found: dict[str, tuple[str, int]]) -> None:
 
 
 def _read_symbols(source: Source, tree: int, heap: int, found: dict[str, tuple[str, int]]) -> None:
-    fields = _Fields(source.read(heap, 32))
+    fields = Fields(source.read(heap, 32))
     fields.expect(b"HEAP", "heap of names")
     fields.take(4)
     size = fields.number(8)
@@ -366,7 +396,7 @@ def _read_symbols(source: Source, tree: int, heap: int, found: dict[str, tuple[s
         if head[:4] != b"SNOD":
             raise FormatError("there is no table of names where it says one is")
         count = int.from_bytes(head[6:8], "little")
-        entries = _Fields(source.read(child + 8, 40 * count))
+        entries = Fields(source.read(child + 8, 40 * count))
         for _ in range(count):
             start, address, kind = entries.number(8), entries.number(8), entries.number(4)
             entries.take(20)
@@ -386,12 +416,12 @@ def tree_entries(source: Source, address: int, kind: int, key: int, depth: int =
     """The keys and leaves of a tree of version 1."""
     if address == UNDEFINED:
         return
-    fields = _Fields(source.read(address, 24))
+    fields = Fields(source.read(address, 24))
     fields.expect(b"TREE", "tree")
     found, level, count = fields.number(1), fields.number(1), fields.number(2)
     if found != kind or depth > 20 or (depth and level > 20 - depth):
         raise FormatError("a tree of it is damaged")
-    entries = _Fields(source.read(address + 24, count * (key + 8)))
+    entries = Fields(source.read(address + 24, count * (key + 8)))
     for _ in range(count):
         label, child = entries.take(key), entries.number(8)
         if level:
@@ -407,7 +437,7 @@ def _width(number: int) -> int:
 
 def _records(source: Source, address: int, kind: int) -> Iterator[bytes]:
     """The records of a tree of version 2."""
-    fields = _Fields(source.read(address, 38))
+    fields = Fields(source.read(address, 38))
     fields.expect(b"BTHD", "tree")
     fields.take(1)
     found, node, size, depth = fields.number(1), fields.number(4), fields.number(2), fields.number(2)
@@ -428,13 +458,13 @@ def _node_records(source: Source, address: int, count: int, level: int, node: in
                   pointers: list[int]) -> Iterator[bytes]:
     if count > max(most[level], 0):
         raise FormatError("a tree of it is damaged")
-    fields = _Fields(source.read(address, node))
+    fields = Fields(source.read(address, node))
     fields.expect(b"BTIN" if level else b"BTLF", "node of a tree")
     fields.take(2)
     yield from [fields.take(size) for _ in range(count)]
     if level:
         for _ in range(count + 1):
-            pointer = _Fields(fields.take(pointers[level]))
+            pointer = Fields(fields.take(pointers[level]))
             child, inner = pointer.number(8), pointer.number(_width(most[level - 1]))
             yield from _node_records(source, child, inner, level - 1, node, size, most, pointers)
 
@@ -447,7 +477,7 @@ def heap_object(source: Source, reference: bytes, known: dict[int, dict[int, tup
         reference: the 16 bytes.
         known: the collections that were read already.
     """
-    fields = _Fields(reference)
+    fields = Fields(reference)
     length, address, index = fields.number(4), fields.number(8), fields.number(4)
     if not length or address in {0, UNDEFINED}:
         return b""
@@ -463,14 +493,14 @@ def heap_object(source: Source, reference: bytes, known: dict[int, dict[int, tup
 
 def _collection(source: Source, address: int) -> dict[int, tuple[int, int]]:
     """Where the objects of a global heap lie, by index."""
-    fields = _Fields(source.read(address, 16))
+    fields = Fields(source.read(address, 16))
     fields.expect(b"GCOL", "heap of texts")
     fields.take(4)
     end = address + fields.number(8)
     found: dict[int, tuple[int, int]] = {}
     position = address + 16
     while position + 16 <= end:
-        entry = _Fields(source.read(position, 16))
+        entry = Fields(source.read(position, 16))
         index = entry.number(2)
         entry.take(6)
         size = entry.number(8)
@@ -485,7 +515,7 @@ def _collection(source: Source, address: int) -> dict[int, tuple[int, int]]:
 
 def _heap_bytes(source: Source, address: int, identifier: bytes) -> bytes:
     """An object of a fractal heap."""
-    fields = _Fields(source.read(address, 142))
+    fields = Fields(source.read(address, 142))
     fields.expect(b"FRHP", "heap")
     fields.take(1)
     _, filters, _, largest = fields.number(2), fields.number(2), fields.number(1), fields.number(4)
@@ -501,7 +531,7 @@ def _heap_bytes(source: Source, address: int, identifier: bytes) -> bytes:
         return identifier[1:2 + (identifier[0] & 15)]
     if kind:
         raise FormatError("an attribute of it is longer than model files have")
-    place = _Fields(identifier[1:])
+    place = Fields(identifier[1:])
     width = (bits + 7) // 8
     offset = place.number(width)
     length = place.number(min((most.bit_length() + 6) // 8, _width(largest)))
@@ -546,14 +576,14 @@ def attributes_of(source: Source, header: Header) -> Iterator[tuple[str, Element
     stored = list(header.of(ATTRIBUTE))
     information = header.one(ATTRIBUTE_INFO)
     if information is not None:
-        fields = _Fields(information)
+        fields = Fields(information)
         fields.take(1)
         fields.take(2 if fields.number(1) & 1 else 0)
         heap, tree = fields.number(8), fields.number(8)
         if heap != UNDEFINED:
             stored += [_heap_bytes(source, heap, record[:8]) for record in _records(source, tree, 8)]
     for data in stored:
-        fields = _Fields(data)
+        fields = Fields(data)
         version, flags = fields.number(1), fields.number(1)
         if version not in {1, 2, 3} or (version > 1 and flags & 3):
             raise FormatError("an attribute of it is stored in a way that model files do not use")

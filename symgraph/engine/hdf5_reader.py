@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from symgraph.engine import hdf5_format as form
+from symgraph.engine.hdf5_chunks import chunks_of
 from symgraph.engine.hdf5_format import FormatError, Source
 
 __all__ = ["ModelFileError", "StoredArray", "StoredGroup", "open_model_file"]
@@ -119,18 +120,10 @@ class StoredArray:
         return values.astype(values.dtype.newbyteorder("="), copy=False)
 
     def _read_chunks(self, values: np.ndarray) -> None:
-        rank, chunk = len(self.shape), self._layout.chunk
+        chunk = self._layout.chunk
         raw = math.prod(chunk) * self.dtype.itemsize
-        most = math.prod(-(-length // step) for length, step in zip(self.shape, chunk))
-        entries = form.tree_entries(self._source, self._layout.address, 1, 8 + 8 * (rank + 1))
-        for seen, (key, address) in enumerate(entries):
-            stored, skipped = int.from_bytes(key[:4], "little"), int.from_bytes(key[4:8], "little")
-            corner = [int.from_bytes(key[8 + 8 * axis:16 + 8 * axis], "little") for axis in range(rank)]
-            inside = all(start < length for start, length in zip(corner, self.shape))
-            if not inside or any(start % step for start, step in zip(corner, chunk)):
-                raise FormatError("a chunk of it lies outside its shape")
-            if seen >= most:
-                raise FormatError("it has more chunks than its shape")
+        for corner, address, stored, skipped in chunks_of(self._source, self._layout, self.shape, raw,
+                                                          bool(self._filters)):
             data = self._unfiltered(self._source.read(address, stored), skipped, raw)
             piece = np.frombuffer(data, self.dtype).reshape(chunk)
             place = tuple(slice(start, min(start + step, length))

@@ -209,8 +209,24 @@ def damaged(data, seed):
     return bytes(data)
 
 
+def indexed():
+    """A file whose arrays lie in chunks, found in each of the ways that there are."""
+    memory = io.BytesIO()
+    with h5py.File(memory, "w", libver=("v110", "v110")) as file:
+        for number, options in enumerate([{"chunks": (7, 9), "compression": "gzip", "shuffle": True},
+                                          {"chunks": (20, 30), "compression": "gzip"}, {"chunks": (7, 9)},
+                                          {"chunks": (1, 1)}, {"chunks": (1, 1), "fletcher32": True}]):
+            rows = 60 if options["chunks"] == (1, 1) else 20
+            file.create_dataset(f"array{number}", data=np.ones((rows, 30), "<i2"), **options)
+    return memory.getvalue()
+
+
 def visit(root):
     """Read all that a loader would read."""
+    if "array0" in root:
+        for number in range(5):
+            root.array(f"array{number}").read(limit=2_000)
+        return
     for name in ("keras_version", "model_config", "training_config", "backend"):
         root.text(name)
     weights = root.group("model_weights")
@@ -220,9 +236,11 @@ def visit(root):
             group.array(name).read(limit=100_000)
 
 
-@pytest.mark.parametrize("name", ["tf/mlp_selu_sigmoid_elu", "k1/opt_nadam", "k2/opt_nadam", "new"])
+@pytest.mark.parametrize("name", ["tf/mlp_selu_sigmoid_elu", "k1/opt_nadam", "k2/opt_nadam", "new", "chunks"])
 def test_damaged_files(name):
-    if name == "new":  # groups and attributes as newer libraries store them
+    if name == "chunks":
+        data = indexed()
+    elif name == "new":  # groups and attributes as newer libraries store them
         memory = io.BytesIO()
         with h5py.File(memory, "w", libver="latest") as file, h5py.File(MODEL) as old:
             for key, value in old.attrs.items():
@@ -251,6 +269,17 @@ def test_damaged_files(name):
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
     assert 60 < refused < 300
+
+
+def test_an_array_that_may_grow_is_refused_with_what_to_do():
+    memory = io.BytesIO()
+    with h5py.File(memory, "w", libver=("v110", "v110")) as file:
+        file.create_dataset("rows", data=np.ones((4, 3)), chunks=(2, 3), maxshape=(None, 3))
+        file.create_dataset("both", data=np.ones((4, 3)), chunks=(2, 3), maxshape=(None, None))
+    with open_model_file(memory.getvalue()) as root:
+        for name in ("rows", "both"):
+            with pytest.raises(ModelFileError, match="an array of it may grow.*without `maxshape`"):
+                root.array(name)
 
 
 # ---------------------------------------------------------------------------------------------- safetensors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from symgraph.keras1 import _signatures
 from symgraph.legacy.names import BASE_FILTER
 from symgraph.legacy.rules import ORDERINGS
 from symgraph.preprocessing import image
+from symgraph.preprocessing.image.affine_transformations import apply_matrix
 from symgraph.preprocessing.text import Tokenizer as NewTokenizer
 from symgraph.utils import test_utils
 from symgraph.utils.vis_utils import plot_model
@@ -215,7 +217,32 @@ class Tokenizer(NewTokenizer):
     nb_words = property(lambda self: self.num_words)
 
 
-def _picture_class(name: str) -> type:
+def random_rotation(x, rg, row_index=1, col_index=2, channel_index=0, fill_mode="nearest", cval=0.0):
+    """Turn a picture by up to `rg` degrees either way; the nearest pixel counts."""
+    return image.random_rotation(x, rg, row_index, col_index, channel_index, fill_mode, cval, 0)
+
+
+def random_shift(x, wrg, hrg, row_index=1, col_index=2, channel_index=0, fill_mode="nearest", cval=0.0):
+    """Shift a picture by up to a part `wrg` of its width and `hrg` of its height; the nearest pixel counts."""
+    return image.random_shift(x, wrg, hrg, row_index, col_index, channel_index, fill_mode, cval, 0)
+
+
+def random_shear(x, intensity, row_index=1, col_index=2, channel_index=0, fill_mode="nearest", cval=0.0):
+    """Shear a picture by an angle of up to `intensity`, in radians, either way; the nearest pixel counts."""
+    return image.random_shear(x, np.rad2deg(intensity), row_index, col_index, channel_index, fill_mode, cval, 0)
+
+
+def random_zoom(x, zoom_range, row_index=1, col_index=2, channel_index=0, fill_mode="nearest", cval=0.0):
+    """Zoom a picture by factors from `zoom_range`; the nearest pixel counts."""
+    return image.random_zoom(x, zoom_range, row_index, col_index, channel_index, fill_mode, cval, 0)
+
+
+def apply_transform(x, transform_matrix, channel_index=0, fill_mode="nearest", cval=0.0):
+    """A picture under a 3x3 transformation of its rows and columns; the nearest pixel counts."""
+    return apply_matrix(x, transform_matrix, channel_index, fill_mode, cval, 0)
+
+
+def _picture_class(name: str, change: Callable = lambda self, words: None) -> type:
     native = getattr(image, name)
 
     def start(self: Any, words: dict) -> None:
@@ -223,16 +250,27 @@ def _picture_class(name: str) -> type:
         words["data_format"] = None if ordering == "default" else ORDERINGS.get(ordering, ordering)
         if "X" in words:
             words["x"] = words.pop("X")
+        later = change(self, words)
         native.__init__(self, **words)
+        self.__dict__.update(later or {})
 
     return type(name, (native,), {
         "__init__": _signatures.constructor(_signatures.TABLE["keras.preprocessing.image"][name].arguments or "",
                                             start),
+        "dim_ordering": property(lambda self: "th" if self.data_format == "channels_first" else "tf"),
         "__doc__": native.__doc__, "__module__": __name__})
 
 
-ImageDataGenerator, NumpyArrayIterator, DirectoryIterator = map(_picture_class, (
-    "ImageDataGenerator", "NumpyArrayIterator", "DirectoryIterator"))
+def _normalizations(self: Any, words: dict) -> dict:
+    """Keras 1 takes each normalisation by itself, shears by radians and takes the nearest pixel."""
+    words["interpolation_order"] = 0
+    words["shear_range"] = np.rad2deg(words["shear_range"])
+    return {key: words.pop(key) for key in ("featurewise_center", "samplewise_center", "featurewise_std_normalization",
+                                            "samplewise_std_normalization", "zca_whitening")}
+
+
+ImageDataGenerator = _picture_class("ImageDataGenerator", _normalizations)
+NumpyArrayIterator, DirectoryIterator = map(_picture_class, ("NumpyArrayIterator", "DirectoryIterator"))
 
 
 FUNCTIONS = {name: value for name, value in list(globals().items())

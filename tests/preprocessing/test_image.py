@@ -6,6 +6,7 @@ import pytest
 from symgraph import backend as K
 from symgraph.keras1.preprocessing import image as old_image
 from symgraph.preprocessing import image as im
+from symgraph.preprocessing.image import iterator
 
 pytest.importorskip("PIL")
 RNG = np.random.default_rng(0)
@@ -45,14 +46,16 @@ def test_random_changes_stay_in_their_range():
 
 def test_statistics():
     generator = im.ImageDataGenerator(featurewise_center=True, featurewise_std_normalization=True)
-    with pytest.raises(ValueError, match="hasn't been fit"):
-        generator.standardize(PICTURES[0])
+    with pytest.warns(UserWarning, match="`featurewise_std_normalization`, but it hasn't been fit"):
+        with pytest.warns(UserWarning, match="`featurewise_center`, but it hasn't been fit"):
+            np.testing.assert_array_equal(generator.standardize(PICTURES[0]), PICTURES[0])
     generator.fit(PICTURES)
     np.testing.assert_allclose(generator.mean.ravel(), PICTURES.mean((0, 1, 2)), rtol=1e-4)
     batch = next(generator.flow(PICTURES, batch_size=10, shuffle=False))
     np.testing.assert_allclose(batch.mean((0, 1, 2)), 0, atol=1e-4)
     np.testing.assert_allclose(batch.std((0, 1, 2)), 1, rtol=1e-4)
-    white = im.ImageDataGenerator(zca_whitening=True, zca_epsilon=1e-3)
+    with pytest.warns(UserWarning, match="`zca_whitening`, which overrides setting of `featurewise_center`"):
+        white = im.ImageDataGenerator(zca_whitening=True, zca_epsilon=1e-3)
     small = RNG.normal(size=(300, 2, 2, 1)).astype("float32")
     white.fit(small)
     flat = np.stack([white.standardize(one).ravel() for one in small])
@@ -67,7 +70,10 @@ def test_batches_of_an_array():
     np.testing.assert_allclose(x, PICTURES[4:8] * 0.5)
     assert y.tolist() == [4, 5, 6, 7] and weights.shape == (4,)
     assert [len(next(flow)[0]) for _ in range(4)] == [4, 4, 2, 4]
-    assert next(generator.flow(PICTURES, np.arange(10), shuffle=False, subset="validation"))[1].tolist() == [0, 1]
+    labels = np.array([0, 1] * 5)
+    assert next(generator.flow(PICTURES, labels, shuffle=False, subset="validation"))[1].tolist() == [0, 1]
+    with pytest.raises(ValueError, match="different number of classes after the split"):
+        generator.flow(PICTURES, np.arange(10), subset="validation")
     assert generator.flow(PICTURES, subset="training").n == 8
     seen = [next(generator.flow(PICTURES, np.arange(10), batch_size=10, seed=3))[1].tolist() for _ in range(2)]
     assert seen[0] == seen[1] != list(range(10)) and sorted(seen[0]) == list(range(10))
@@ -120,3 +126,41 @@ def test_the_words_of_keras_1():
     assert old_image.ImageDataGenerator(dim_ordering="th").data_format == "channels_first"
     assert old_image.ImageDataGenerator(False, False, False, False, False, 15.0).rotation_range == 15.0
     assert old_image.random_rotation(PICTURES[0], 10, row_index=0, col_index=1, channel_index=2).shape == (6, 8, 3)
+
+
+def test_normalisations_that_need_each_other():
+    with pytest.warns(UserWarning, match="`samplewise_std_normalization`, which overrides.*`samplewise_center`"):
+        assert im.ImageDataGenerator(samplewise_std_normalization=True).samplewise_center
+    with pytest.warns(UserWarning, match="`featurewise_std_normalization`, which overrides.*`featurewise_center`"):
+        assert im.ImageDataGenerator(featurewise_std_normalization=True).featurewise_center
+    with pytest.warns(UserWarning, match="`zca_whitening`, which overrides.*`featurewise_std_normalization`"):
+        white = im.ImageDataGenerator(True, featurewise_std_normalization=True, zca_whitening=True)
+    assert not white.featurewise_std_normalization
+    old = old_image.ImageDataGenerator(featurewise_std_normalization=True, zca_whitening=True, shear_range=np.pi / 6)
+    assert old.featurewise_std_normalization and not old.featurewise_center and old.interpolation_order == 0
+    assert abs(old.shear_range - 30) < 1e-9 and old.dim_ordering == "tf"
+
+
+def test_the_nearest_pixel_of_keras_1():
+    x = np.arange(16.0).reshape(4, 4, 1)
+    moved = old_image.apply_transform(x, np.array([[1, 0, 1], [0, 1, 0.4], [0, 0, 1]]), channel_index=2)
+    np.testing.assert_array_equal(moved[:3], x[1:])
+    for change in (old_image.random_rotation(x, 30, 0, 1, 2), old_image.random_shift(x, 0.5, 0.5, 0, 1, 2),
+                   old_image.random_shear(x, 0.5, 0, 1, 2), old_image.random_zoom(x, (0.5, 2), 0, 1, 2)):
+        assert change.shape == x.shape and set(change.ravel()) <= set(x.ravel())
+    assert not hasattr(im, "apply_transform")
+
+
+def test_a_class_that_gives_no_batches():
+    with pytest.raises(NotImplementedError, match="_get_batches_of_transformed_samples"):
+        im.Iterator(3, 2, False, None).next()
+
+    class Files(iterator.BatchFromFilesMixin, im.Iterator):
+        pass
+
+    files = Files(3, 2, False, None)
+    for name in ("filepaths", "labels", "sample_weight"):
+        with pytest.raises(NotImplementedError, match=name):
+            getattr(files, name)
+    with pytest.raises(ValueError, match="Invalid subset name: half"):
+        files.set_processing_attrs(im.ImageDataGenerator(), (2, 2), "rgb", None, None, "", "png", "half", "nearest")

@@ -49,6 +49,7 @@ __all__ = [
     "set_image_dim_ordering",
     "set_threads",
     "settings",
+    "thread_changes",
     "threads",
 ]
 
@@ -371,15 +372,23 @@ def announce() -> None:
 # ---------------------------------------------------------------- threads and the kernel cache
 
 
+#: How often the number of threads was set; compiled programs compare it to know that they must look again.
+thread_changes = 0
+
+
 def set_threads(number: int) -> None:
-    """Set the number of threads of the CPU executor; it holds for functions that are built from now on.
+    """Set the number of threads of the CPU executor; each function uses them from its next call on.
+
+    A function that was compiled for fewer threads keeps to those: its memory was laid out for them.
 
     # Arguments
         number: a positive integer; anything else raises ValueError.
     """
     if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
         raise ConfigurationError(f"the number of threads must be a positive integer, got {number!r}")
+    global thread_changes
     _store.chosen["threads"] = int(number)
+    thread_changes += 1
 
 
 def threads() -> int:

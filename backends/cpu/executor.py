@@ -16,6 +16,7 @@ import numpy as np
 from symgraph import config
 from symgraph.backends.cpu import (
     blas,
+    limits,
     lower,  # noqa: F401  fills the table
     objects,
 )
@@ -48,6 +49,7 @@ class NumbaExecutor(HostMemory):
 
     def threads(self) -> Pool:
         """Return the threads, started when first needed and again when their number has been changed."""
+        limits.register()
         wanted = config.threads()
         if self.pool is None or self.pool.threads != wanted:
             if self.pool is not None:
@@ -83,6 +85,8 @@ class NumbaRunner:
 
     def __init__(self, executor: NumbaExecutor, program: Program) -> None:
         self.executor, self.program = executor, program
+        #: The most threads that may run it: lowerings have laid out memory for so many.
+        self.threads = config.threads()
         self.indices: list[Dim] = []
         self._numbers: dict[DimLike, int] = {}
         self.entry_number: list[int] = []  # for each entry of the table: which number, and which buffer to add
@@ -293,7 +297,7 @@ class BoundProgram:
                 addresses[number] = base + self.offsets[number]
         self.table[...] = self.numbers_of_entries + addresses[self.buffer_of_entry]
         self._write_tape(pool)
-        self.epoch, self.generation = state.epoch, executor.generation
+        self.epoch, self.generation, self.thread_changes = state.epoch, executor.generation, config.thread_changes
         self._find_inputs_and_outputs()
 
     def _find_inputs_and_outputs(self) -> None:
@@ -334,7 +338,7 @@ class BoundProgram:
             return total
 
         self.work = work_of(runner.rows)
-        threads = pool.threads if self.work >= LEAST_SHARED_TAPE else 1
+        threads = min(pool.threads, runner.threads) if self.work >= LEAST_SHARED_TAPE else 1
         tape: list[list[int]] = []
         self.patches: list[np.ndarray] = []
 
@@ -388,7 +392,12 @@ class BoundProgram:
         """Compute the outputs; `run` takes the place of the native tape (see `symgraph.backends.cpu.checked`)."""
         executor = self.executor
         with executor.lock:
-            if self.epoch != state.epoch or self.generation != executor.generation or executor.pool.forked:  # type: ignore[union-attr]
+            if (
+                self.epoch != state.epoch
+                or self.generation != executor.generation
+                or self.thread_changes != config.thread_changes
+                or executor.pool.forked  # type: ignore[union-attr]
+            ):
                 self._prepare()
             table = self.table
             for position, window in self.staged:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +30,16 @@ __all__ = [
 ]  # fmt: skip
 
 _UIDS: dict[str, int] = defaultdict(int)
-_SCOPES: list[str] = []
+
+
+class _Scopes(threading.local):
+    """The names of the scopes that are open in this thread."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+
+_SCOPES = _Scopes()
 _PLACEHOLDERS: weakref.WeakSet[Node] = weakref.WeakSet()
 #: Tensors that stand for scipy.sparse matrices.
 _SPARSE: weakref.WeakSet[Tensor] = weakref.WeakSet()
@@ -49,17 +59,17 @@ def reset_uids() -> None:
 @contextmanager
 def name_scope(name: str) -> Iterator[str]:
     """Prefix the names of tensors made within a block with `name/`."""
-    _SCOPES.append(name)
+    _SCOPES.names.append(name)
     try:
-        yield "/".join(_SCOPES)
+        yield "/".join(_SCOPES.names)
     finally:
-        _SCOPES.pop()
+        _SCOPES.names.pop()
 
 
 def _named(name: str | None, kind: str) -> str:
     if name is None:
         name = f"{kind}_{get_uid('/' + kind)}"
-    return "/".join((*_SCOPES, name))
+    return "/".join((*_SCOPES.names, name))
 
 
 def _dims_of(shape: Sequence[int | None], what: str) -> Shape:

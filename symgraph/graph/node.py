@@ -160,7 +160,7 @@ def make_node(op: Op, inputs: Sequence[Node], attrs: Mapping[str, Any], type: Ty
     if node is None:
         node = Node.__new__(Node)
         node.op, node.inputs, node.attrs, node.type, node.source = op, inputs, frozen, type, source
-        _NODES[key] = node
+        node = _NODES.setdefault(key, node)  # another thread may have been faster
     elif node.source is None:
         node.source = source
     return node

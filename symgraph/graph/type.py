@@ -8,6 +8,7 @@ dimensions that are equal for every value of the symbols are the same object: ``
 from __future__ import annotations
 
 import itertools
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -351,23 +352,30 @@ class Relation:
     right: DimLike
 
 
-_COLLECTORS: list[list[Relation]] = []
+class _Collectors(threading.local):
+    """The lists that collect relations in this thread: what others build at the same time is not meant."""
+
+    def __init__(self) -> None:
+        self.open: list[list[Relation]] = []
+
+
+_COLLECTORS = _Collectors()
 
 
 @contextmanager
 def collect_relations():
     """Collect the relations that shape inference assumes for sizes known only at run time."""
     found: list[Relation] = []
-    _COLLECTORS.append(found)
+    _COLLECTORS.open.append(found)
     try:
         yield found
     finally:
         # By identity: an outer collector with the same relations must stay.
-        _COLLECTORS[:] = [each for each in _COLLECTORS if each is not found]
+        _COLLECTORS.open[:] = [each for each in _COLLECTORS.open if each is not found]
 
 
 def _note(kind: str, left: DimLike, right: DimLike) -> None:
-    for collector in _COLLECTORS:
+    for collector in _COLLECTORS.open:
         collector.append(Relation(kind, left, right))
 
 

@@ -7,6 +7,7 @@ that is needed again in the backward pass can be computed again instead of store
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,14 +30,22 @@ random_uniform = declare("random_uniform", kind="generator", infer=_infer)
 #: Standard normal: Box-Muller on the two words.
 random_normal = declare("random_normal", kind="generator", infer=_infer)
 
-_DRAWN: list[list[Node]] = []
+
+class _Drawn(threading.local):
+    """The lists of random nodes of the loop bodies that this thread builds, the innermost last."""
+
+    def __init__(self) -> None:
+        self.inside: list[list[Node]] = []
+
+
+_DRAWN = _Drawn()
 
 
 def draw(op: Op, step: Node, *, seed: int, stream: int, shape: Shape, dtype: str) -> Node:
     """Return random numbers; the body of a loop that is being built gets to know of them (see `drawn_inside`)."""
     node = op(step, seed=seed, stream=stream, shape=shape, dtype=dtype)
-    if _DRAWN:
-        _DRAWN[-1].append(node)
+    if _DRAWN.inside:
+        _DRAWN.inside[-1].append(node)
     return node
 
 
@@ -44,8 +53,8 @@ def draw(op: Op, step: Node, *, seed: int, stream: int, shape: Shape, dtype: str
 def drawn_inside() -> Iterator[list[Node]]:
     """Collect the random nodes made within a block: inside a loop, each iteration must draw its own."""
     nodes: list[Node] = []
-    _DRAWN.append(nodes)
+    _DRAWN.inside.append(nodes)
     try:
         yield nodes
     finally:
-        _DRAWN.pop()
+        _DRAWN.inside.pop()

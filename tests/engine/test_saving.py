@@ -15,9 +15,12 @@ from symgraph import losses, metrics, optimizers
 from symgraph.engine.hdf5_reader import open_model_file
 from symgraph.engine.hdf5_writer import hdf5_target, write_arrays, write_names
 from symgraph.layers import (
+    GRU,
     LSTM,
     BatchNormalization,
     Bidirectional,
+    CuDNNGRU,
+    CuDNNLSTM,
     Dense,
     Dropout,
     Embedding,
@@ -314,6 +317,46 @@ def test_cudnn_lstm_weights_become_plain_ones_and_back(tmp_path):
     other.load_weights(tmp_path / "weights.h5")
     for a, b in zip(other.get_weights(), (kernel, recurrent, bias)):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("around", [lambda layer: layer, Bidirectional,
+                                    lambda layer: Bidirectional(layer, merge_mode="sum")],
+                         ids=["alone", "both_ways", "summed"])
+@pytest.mark.parametrize("fast, plain", [(CuDNNLSTM, lambda **more: LSTM(3, **more)),
+                                         (CuDNNGRU, lambda **more: GRU(3, reset_after=True, **more))],
+                         ids=["lstm", "gru"])
+@pytest.mark.parametrize("by_name", [False, True])
+def test_weights_go_from_cudnn_layers_to_plain_ones_and_back(tmp_path, fast, plain, around, by_name):
+    def build(layer):
+        model = Sequential([Dense(2, input_shape=(4, 2)), around(layer), Dense(1)])
+        for each, name in zip(model.layers, ("first", "rnn", "last")):
+            each.name = name
+        return model
+
+    sequences = RANDOM.randn(5, 4, 2).astype("float32")
+    cudnn = build(fast(3, return_sequences=True))
+    cudnn.set_weights([RANDOM.randn(*weight.shape) / 2 for weight in cudnn.get_weights()])
+    want = cudnn.predict(sequences)
+    ordinary, back = build(plain(return_sequences=True)), build(fast(3, return_sequences=True))
+    cudnn.save_weights(tmp_path / "cudnn.h5")
+    ordinary.load_weights(tmp_path / "cudnn.h5", by_name=by_name)
+    np.testing.assert_allclose(ordinary.predict(sequences), want, rtol=1e-5, atol=1e-6)
+    ordinary.save_weights(tmp_path / "plain.h5")
+    back.load_weights(tmp_path / "plain.h5", by_name=by_name)
+    np.testing.assert_allclose(back.predict(sequences), want, rtol=1e-5, atol=1e-6)
+    assert [w.shape for w in back.get_weights()] == [w.shape for w in cudnn.get_weights()]
+
+
+def test_a_gru_that_cudnn_does_not_compute_is_told_apart(tmp_path):
+    fast = Sequential([CuDNNGRU(3, input_shape=(4, 2))])
+    plain = Sequential([GRU(3, input_shape=(4, 2))])
+    for source, target in ((fast, plain), (plain, fast)):
+        source.save_weights(tmp_path / "weights.h5")
+        before = target.get_weights()
+        with pytest.raises(ValueError, match="reset_after=True"):
+            target.load_weights(tmp_path / "weights.h5")
+        for a, b in zip(target.get_weights(), before):
+            np.testing.assert_array_equal(a, b)
 
 
 # ---------------------------------------------------------------------------------------------- formats

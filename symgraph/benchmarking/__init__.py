@@ -170,7 +170,8 @@ def run(
         history: name of an earlier JSON file to compare with.
 
     # Returns
-        0, or 1 if a measurement failed or a contestant's loss is not the others'; the rest is shown all the same.
+        0, or 1 if a measurement failed or a contestant's loss is not the others', 130 if it was interrupted; what has
+        been measured is shown all the same.
     """
     earlier = report.read_history(history) if history else None
     if plot:
@@ -185,14 +186,17 @@ def run(
     limits = roofline.measure(threads)
     results: list[dict[str, Any]] = []
     failures: list[str] = []
-    for name in names:
-        for batch in batches or WORKLOADS[name].batches:
+    interrupted = False
+    try:
+        for name, batch in ((name, batch) for name in names for batch in batches or WORKLOADS[name].batches):
             if sys.stderr.isatty():
                 print(f"measuring {name}, batch {batch} ...\x1b[K", end="\r", file=sys.stderr)
             found, failed = contest(name, contestants, seconds, batch, threads, cold)
             _judge(found, limits)
             results += found
             failures += failed
+    except KeyboardInterrupt:
+        interrupted = True
     whole = {
         "machine": _machine(threads),
         "roofline": limits,
@@ -218,7 +222,7 @@ def run(
             f"{result['loss']:.6g}, not that of {results[0]['contestant']}: they did not do the same work",
             file=sys.stderr,
         )
-    return 1 if failures or astray else 0
+    return 130 if interrupted else 1 if failures or astray else 0
 
 
 def _machine(threads: int) -> dict[str, Any]:

@@ -129,10 +129,13 @@ def _totals(steps: Sequence[Step], sizes: Mapping[Atom, int]) -> tuple[int, int]
 def _memory(program: Program, sizes: Mapping[Atom, int]) -> list[str]:
     nbytes = [evaluate(buffer.nbytes, sizes) for buffer in program.buffers]
     lines = []
+    peak = 0
     for kind in (INPUT, VARIABLE, CONSTANT, OUTPUT):
         numbers = program.of_kind(kind)
         if numbers:
-            lines.append(f"  {kind:<9}  {len(numbers):4d} buffers, {_bytes(sum(nbytes[n] for n in numbers))}")
+            size = sum(nbytes[number] for number in numbers)
+            peak += size
+            lines.append(f"  {kind:<9}  {len(numbers):4d} buffers, {_bytes(size)}")
     alive = lifetimes(program)
     plan = program.plan
     slots = plan.slots if plan is not None else ()
@@ -142,6 +145,7 @@ def _memory(program: Program, sizes: Mapping[Atom, int]) -> list[str]:
         f"  {TEMPORARY:<9}  {len(alive):4d} buffers in {len(slots)} slots of one arena: {_bytes(arena)} "
         f"({_bytes(apart)} without sharing)"
     )
+    lines.append(f"  {'peak':<9}  {_bytes(peak + arena)} ({peak + arena} bytes) in all")
     return lines
 
 

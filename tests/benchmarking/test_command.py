@@ -128,6 +128,17 @@ def test_failures_are_reported_and_the_rest_is_shown(home, limits, capsys, monke
     assert "multiplies matrices at 100 GFLOP/s and copies at 10.0 GB/s" in captured.out
 
 
+def test_an_interrupted_run_shows_what_it_has(home, limits, capsys, monkeypatch):
+    def contest(name, *rest):
+        if name == "mlp":
+            raise KeyboardInterrupt
+        return [result(name)], []
+
+    monkeypatch.setattr(benchmarking, "contest", contest)
+    assert cli.main(["bench", "--workload", "function", "--workload", "mlp", "--executor", "numpy"]) == 130
+    assert re.search(r"^function +2 +numba", capsys.readouterr().out, re.MULTILINE)
+
+
 def test_ratios_shares_and_losses_are_compared(home, limits, capsys, monkeypatch, tmp_path):
     steps = {"numba": 1e-3, "torch": 3e-3, "jax": 2e-3}
     losses = {"numba": 2.5, "torch": 2.5 + 1e-5, "jax": 2.6}

@@ -1,6 +1,7 @@
 """Executors beside each other: the same numbers, moving variables, choosing one, adding one of one's own."""
 
 import os
+import re
 import threading
 from importlib import metadata
 
@@ -120,6 +121,9 @@ def test_explain_shows_passes_steps_and_costs():
         "test_executors.py",
     ):
         assert part in text, f"{part!r} is not in\n{text}"
+    peak = int(re.search(r"peak .*\((\d+) bytes\) in all", text).group(1))
+    needed = 4 * (5 * 8 + 8 * 4 + 5 * 4 + 1)  # input, weights, product, output
+    assert needed <= peak < needed + 1000
     with pytest.raises(TypeError, match="expected a function made by K.function"):
         explain(lambda: None)
     steps = K.placeholder(shape=(None, 3, 2))

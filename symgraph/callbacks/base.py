@@ -119,6 +119,8 @@ class CallbackList:
 
     def batch_hooks(self, mode: str) -> tuple[Callable | None, Callable | None]:
         """What to call before and after each batch; None where no callback listens."""
+        if not self.callbacks:
+            return None, None
         hooks = []
         for moment in ("begin", "end"):
             name = f"on_{mode}_batch_{moment}"

@@ -40,7 +40,7 @@ def matmul_op(node, grad):
 def _infer_fused_matmul(
     *types: TensorType, transpose_x: bool, transpose_y: bool, expression: Expression, shape: Shape
 ) -> Type:
-    product = _infer_matmul(*types[-2:], transpose_x, transpose_y)
+    product = _infer_matmul(types[-2], types[-1], transpose_x, transpose_y)
     assert product.shape == shape and product.dtype == expression.operands[-1]
     return fused_type(expression, shape)
 

@@ -12,7 +12,7 @@ from symgraph.graph.type import DimLike, Shape, size_of
 from symgraph.ops.fused import Expression
 
 #: Rows and columns of a product that are computed before the expression over them: they stay in the cache.
-TILE = (144, 256)
+TILE = (144, 512)
 #: Below so many columns (or rows) a thread's part is too narrow for products to be fast.
 _BLOCK = 16
 _SHARES = [
@@ -22,6 +22,13 @@ _SHARES = [
     f"    r0, r1 = span_blocks(rows, {_BLOCK // 2}, thread, threads)",
     "else:",
     f"    c0, c1 = span_blocks(columns, {_BLOCK}, thread, threads)",
+]
+#: In the body of a loop threads share rows, so that nobody waits for what another one makes (see `loops`).
+_SHARES_IN_LOOPS = [
+    *_SHARES[:2],
+    "if rows >= threads:",
+    "    r0, r1 = span(rows, thread, threads)",
+    *_SHARES[-2:],
 ]
 
 
@@ -61,6 +68,8 @@ def matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     arguments.pointer("z", target, buffers[target.buffer].size)
     arguments.named("z_0", target.offset)
     arguments.named("batch", size_of(target.shape[:-2]))
+    by_rows = step.in_loop and len(target.shape) == 2
+    shares = _SHARES_IN_LOOPS if by_rows else _SHARES
     kind = target.dtype
     body = [
         "b0, b1 = 0, batch",
@@ -68,7 +77,7 @@ def matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
         "if batch >= threads:",
         "    b0, b1 = span(batch, thread, threads)",
         "    share, shares = 0, 1",
-        *(line.replace("thread, threads", "share, shares") for line in _SHARES),
+        *(line.replace("thread, threads", "share, shares") for line in shares),
         "if r1 > r0 and c1 > c0:",
         "    for b in range(b0, b1):",
         "        z_place = z_0 + (b * rows + r0) * columns + c0",
@@ -83,7 +92,8 @@ def matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
         f"                    z[z_place + r * columns + c] = {kind}(0)",
     ]
     work = _product_work(kind, target.size, summed)
-    return [KernelCall("matmul", kernel_source(arguments, body), tuple(arguments.entries), work, calls_blas=True)]
+    source = kernel_source(arguments, body)
+    return [KernelCall("matmul", source, tuple(arguments.entries), work, calls_blas=True, by_rows=by_rows)]
 
 
 @register("fused_matmul", strided=True, contiguous=2)
@@ -107,7 +117,7 @@ def fused_matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
         declare_strides(operand, arguments)
     lines = code.lines(["i", "j"])
     body = [
-        *_SHARES,
+        *(_SHARES_IN_LOOPS if step.in_loop else _SHARES),
         f"tile = workspace_{kind}_{high * wide}()",
         *(line.text for line in lines if line.level == 0),
         f"for first in range(r0, r1, {high}):",
@@ -132,4 +142,5 @@ def fused_matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     size = size_of(shape)
     work = _product_work(compute_type(kind), size, summed) + work_of(expression, len(views), size)
     name = "_".join(["matmul", *(each.op for each in expression.instructions[:4])])
-    return [KernelCall(name, kernel_source(arguments, body), tuple(arguments.entries), work, calls_blas=True)]
+    source = kernel_source(arguments, body)
+    return [KernelCall(name, source, tuple(arguments.entries), work, calls_blas=True, by_rows=step.in_loop)]

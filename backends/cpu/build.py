@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -88,6 +89,24 @@ def _compiler() -> type:
     return _state["compiler"]
 
 
+def _remembering(resolve: Callable[..., Any]) -> Callable[..., Any]:
+    """Numba's search for the signature of a call, which takes a third of its time, made once for each types of arguments.
+
+    What the words of the kernel language and the operators on numbers mean does not change while a process runs.
+    """
+    known = _state.setdefault("signatures", {})
+
+    def resolve_once(function: Any, arguments: Any, keywords: Any) -> Any:
+        if keywords:
+            return resolve(function, arguments, keywords)
+        key = function, tuple(arguments)
+        if key not in known:
+            known[key] = resolve(function, arguments, keywords)
+        return known[key]
+
+    return resolve_once
+
+
 def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[Any]]:
     """LLVM texts of the kernel and of its plain C entry ``symbol(int64, int64, int64)``; libraries it links to."""
     from numba.core import compiler, types
@@ -121,6 +140,7 @@ def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[An
         # with Numba's memory management, which kernels do not use.
         target.refresh = lambda: None
         target.post_lowering = lambda module, library: None
+        typing.resolve_function_type = _remembering(typing.resolve_function_type)
         try:
             result = compiler.compile_extra(
                 typing,
@@ -134,7 +154,7 @@ def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[An
                 pipeline_class=_compiler(),
             )
         finally:
-            del target.refresh, target.post_lowering
+            del target.refresh, target.post_lowering, typing.resolve_function_type
         entry = library.create_ir_module(symbol + "_entry")
         integer = ir.IntType(64)
         native = ir.Function(entry, ir.FunctionType(ir.VoidType(), [integer] * 3), symbol)

@@ -10,6 +10,11 @@ bias, flags)``                        :func:`panel_width`; c[r, e] lies at c[r *
 ``winograd_input(source, line, step,  the transformations of Winograd's algorithm F(4x4, 3x3) for `count` channels that
 target, target_line, target_step,     lie next to each other: element (i, j) of a tile is at source[i * line + j * step
 count, bias, flags)``                 + channel], and so at the target
+``copy_lines(x, at0, at1, at2, n0,    target[t, i, j, :] = x[at0 + t * d0, at1 + i, at2 + j, :] for k0 * lines * columns
+n1, n2, k0, d0, lines, columns,       places of an image x of (n0, n1, n2, channels) numbers; zeros for places outside
+channels, target)``
+``copy_numbers(source, target,        target[k] = source[k]
+count)``
 ====================================  ================================================================================
 
 and ``winograd_result``, ``winograd_gradient``, ``winograd_kernel``, ``winograd_kernel_gradient`` like the second.  All
@@ -132,7 +137,12 @@ TRANSFORMATIONS: dict[str, tuple[Formula, int, int]] = {
 }
 
 #: Word -> its arguments: `p` for a pointer, `i` for an integer.
-ARGUMENTS = {"multiply_windows": "iipipipi" + "i" * 9 + "pi"} | dict.fromkeys(TRANSFORMATIONS, "piipiiipi")
+ARGUMENTS = {
+    "multiply_windows": "iipipipi" + "i" * 9 + "pi",
+    "copy_lines": "p" + "i" * 11 + "p",
+    "copy_numbers": "ppi",
+    **dict.fromkeys(TRANSFORMATIONS, "piipiiipi"),
+}
 
 
 def _shared(name: str) -> str:
@@ -219,9 +229,31 @@ def _transformation(formula: Formula, size: int, result: int) -> Callable[..., N
     return transform
 
 
+def _copy_lines(
+    x: Any, at0: int, at1: int, at2: int, n0: int, n1: int, n2: int, k0: int, d0: int, lines: int, columns: int,
+    channels: int, target: Any,
+) -> None:  # fmt: skip
+    there = _view(target, (k0, lines, columns, channels), (lines * columns * channels, columns * channels, channels, 1))
+    there[...] = 0
+    for t in range(k0):
+        for i in range(lines):
+            low, high = max(at2, 0), min(at2 + columns, n2)
+            if 0 <= at0 + t * d0 < n0 and 0 <= at1 + i < n1 and low < high:
+                place = (((at0 + t * d0) * n1 + at1 + i) * n2 + low) * channels
+                there[t, i, low - at2 : high - at2] = _view(x.shifted(place), (high - low, channels), (channels, 1))
+
+
+def _copy_numbers(source: Any, target: Any, count: int) -> None:
+    _view(target, (count,), (1,))[...] = _view(source, (count,), (1,))
+
+
 def checked_functions() -> dict[str, Callable[..., None]]:
     """The words over checked pointers."""
-    found: dict[str, Callable[..., None]] = {"multiply_windows": _multiply_windows}
+    found: dict[str, Callable[..., None]] = {
+        "multiply_windows": _multiply_windows,
+        "copy_lines": _copy_lines,
+        "copy_numbers": _copy_numbers,
+    }
     for name, (formula, size, result) in TRANSFORMATIONS.items():
         found[name] = _transformation(formula, size, result)
     return found

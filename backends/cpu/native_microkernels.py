@@ -27,7 +27,7 @@ from symgraph.backends.cpu.microkernels import (
     registers,
     shared_symbol,
 )
-from symgraph.backends.cpu.native import F32, I32, I64, WRITTEN_OUT, Pointer, word
+from symgraph.backends.cpu.native import F32, I8, I32, I64, WRITTEN_OUT, Pointer, word
 
 __all__ = ["microkernel_word", "write"]
 
@@ -128,6 +128,9 @@ class Writer:
 
     def smaller(self, a: ir.Value, b: ir.Value) -> ir.Value:
         return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
+
+    def larger(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        return self.builder.select(self.builder.icmp_signed(">", a, b), a, b)
 
     def has(self, flags: ir.Value, flag: int) -> ir.Value:
         return self.builder.icmp_signed("!=", self.builder.and_(flags, I64(flag)), I64(0))
@@ -313,7 +316,65 @@ def _write_finished(w: Writer, made: list[list[Lanes]], bias: ir.Value, mask: ir
             row[k] = Lanes(builder, builder.select(builder.fcmp_ordered("<", total, lowest), lowest, total))
 
 
+# -------------------- copies
+
+
+def _bytes(builder: ir.IRBuilder, pointer: ir.Value) -> ir.Value:
+    return builder.bitcast(pointer, I8.as_pointer())
+
+
+def _copy(w: Writer, source: ir.Value, target: ir.Value, count: ir.Value) -> None:
+    """Copy numbers: a call of the system's own function."""
+    kind = I8.as_pointer()
+    function = cgutils.get_or_insert_function(
+        w.module, ir.FunctionType(VOID, [kind, kind, I64, ir.IntType(1)]), "llvm.memcpy.p0.p0.i64"
+    )
+    given = [_bytes(w.builder, target), _bytes(w.builder, source), w.builder.shl(count, I64(2)), ir.IntType(1)(0)]
+    w.builder.call(function, given)
+
+
+def _clear(w: Writer, target: ir.Value, count: ir.Value) -> None:
+    """Write zeros."""
+    kind = ir.FunctionType(VOID, [I8.as_pointer(), I8, I64, ir.IntType(1)])
+    function = cgutils.get_or_insert_function(w.module, kind, "llvm.memset.p0.i64")
+    w.builder.call(function, [_bytes(w.builder, target), I8(0), w.builder.shl(count, I64(2)), ir.IntType(1)(0)])
+
+
+def _write_copy_numbers(function: ir.Function, use: Registers) -> None:
+    w = Writer(function, use)
+    _copy(w, *function.args)
+    w.builder.ret_void()
+
+
+def _write_copy_lines(function: ir.Function, use: Registers) -> None:
+    """A line is zeros, then what lies in the array, then zeros."""
+    w = Writer(function, use)
+    builder = w.builder
+    x, at0, at1, at2, n0, n1, n2, k0, d0, lines, columns, channels, target = function.args
+    before = w.smaller(w.larger(builder.neg(at2), I64(0)), columns)
+    after = w.larger(w.smaller(builder.sub(n2, at2), columns), before)
+    with cgutils.for_range(builder, k0) as outer, cgutils.for_range(builder, lines) as inner:
+        j0 = builder.add(at0, builder.mul(outer.index, d0))
+        j1 = builder.add(at1, inner.index)
+        inside = builder.and_(builder.icmp_unsigned("<", j0, n0), builder.icmp_unsigned("<", j1, n1))
+        low, high = (builder.mul(builder.select(inside, end, I64(0)), channels) for end in (before, after))
+        number = builder.add(builder.mul(outer.index, lines), inner.index)
+        here = w.at(target, builder.mul(builder.mul(number, columns), channels))
+        line = builder.add(builder.mul(j0, n1), j1)
+        place = builder.mul(builder.add(builder.mul(line, n2), at2), channels)
+        _clear(w, here, low)
+        _copy(w, w.at(x, builder.add(place, low)), w.at(here, low), builder.sub(high, low))
+        _clear(w, w.at(here, high), builder.sub(builder.mul(columns, channels), high))
+    builder.ret_void()
+
+
 # -------------------- the words
+
+_WRITERS = {
+    "multiply_windows": _write_products,
+    "copy_lines": _write_copy_lines,
+    "copy_numbers": _write_copy_numbers,
+}
 
 
 def write(module: ir.Module, name: str, use: Registers) -> ir.Function:
@@ -324,8 +385,8 @@ def write(module: ir.Module, name: str, use: Registers) -> ir.Function:
     kinds = [FLOATS if letter == "p" else I64 for letter in ARGUMENTS[name]]
     function = ir.Function(module, ir.FunctionType(VOID, kinds), symbol)
     function.linkage = "internal"
-    if name == "multiply_windows":
-        _write_products(function, use)
+    if name in _WRITERS:
+        _WRITERS[name](function, use)
     else:
         _write_transformation(function, use, *TRANSFORMATIONS[name])
     return function

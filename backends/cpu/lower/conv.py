@@ -21,6 +21,8 @@ from symgraph.graph.type import DimLike, Shape, size_of
 #: Elements of gathered windows that a thread multiplies at a time: they should stay in its cache.
 BLOCK = 1 << 16
 FEWEST_ROWS, MOST_ROWS = 32, 512
+#: Lines of a kernel that are turned at a time.
+TURNED = 16
 #: Kernels of up to this many numbers get their gradient by parts of the batch, PARTS of them, which are then summed.
 SMALL_KERNEL, PARTS = 1 << 14, 16
 
@@ -107,6 +109,29 @@ def _gather(geometry: Geometry, groups: int, kind: str) -> list[str]:
     return ["for row in range(count):", *indented(body)]
 
 
+def _product_of_rows(kind: str, sizes: str, line: str, turned: bool) -> list[str]:
+    """Lines that multiply rows by a kernel of a single element, or by that kernel transposed."""
+    columns, depth = sizes.split(", ")
+    return [
+        "start, stop = span_blocks(rows, 8, thread, threads)",
+        f"if stop > start and {columns} > 0:",
+        f"    gemm_{kind}(False, {turned}, stop - start, {sizes}, {kind}(1), shift(x, x_0 + start * {depth}), {depth},",
+        f"        shift(w, w_0), {line}, {kind}(0), shift(y, y_0 + start * {columns}), {columns})",
+    ]
+
+
+def _plain_back(buffers: Sequence[Buffer], grad: View, kernel: View, target: View) -> KernelCall:
+    """The gradient of the input where windows are the rows of the input: gradients times the kernel transposed."""
+    channels, filters = target.shape[-1], grad.shape[-1]
+    arguments = Arguments()
+    name_views(arguments, buffers, x=grad, w=kernel, y=target)
+    for name, value in (("rows", size_of(grad.shape[:-1])), ("channels", channels), ("filters", filters)):
+        arguments.named(name, value)
+    body = _product_of_rows(target.dtype, "channels, filters", "filters", turned=True)
+    work = size_of(grad.shape[:-1]) * channels * filters // (40 if target.dtype == "float32" else 20)
+    return kernel_call("conv_plain_back", arguments, body, work, blas=True)
+
+
 def _forward(
     buffers: Sequence[Buffer],
     x: View,
@@ -127,13 +152,7 @@ def _forward(
         arguments.named(name, value)
     work = size_of(target.shape[:-1]) * columns * filters // groups // (40 if kind == "float32" else 20)
     if scratch is None:
-        body = [
-            "start, stop = span_blocks(rows, 8, thread, threads)",
-            "if stop > start and filters > 0:",
-            f"    gemm_{kind}(False, False, stop - start, filters, columns, {kind}(1),",
-            f"        shift(x, x_0 + start * columns), columns, shift(w, w_0), filters, {kind}(0),",
-            "        shift(y, y_0 + start * filters), filters)",
-        ]
+        body = _product_of_rows(kind, "filters, columns", "filters", turned=False)
         return kernel_call("conv", arguments, body, work, blas=True)
     name_views(arguments, buffers, scratch=scratch)
     arguments.named("scratch_size", scratch.size)
@@ -282,6 +301,8 @@ def _input_scratch(step: Step) -> list[tuple[str, DimLike]]:
             direct.packed_memory(kernel.shape, groups, True),
             direct.border_memory(phases, grad.shape[-1]),
         ]
+    if _is_plain(_input_geometry(step), groups):
+        return []
     if _steps_by_one(step):
         width = size_of((*kernel.shape[:-2], grad.shape[-1] // groups))
         return [(grad.dtype, kernel.size), _gathered(width, grad.dtype)]
@@ -325,6 +346,8 @@ def conv_input_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCal
         ]
     if not _steps_by_one(step):
         return [_scattered(buffers, grad, kernel, target, step.scratch[0], geometry, groups)]
+    if _is_plain(geometry, groups):
+        return [_plain_back(buffers, grad, kernel, target)]
     turned = step.scratch[0]
     before = tuple((k - 1) * d - p for k, d, p in zip(geometry.window, geometry.dilation, geometry.before, strict=True))
     around = Geometry(
@@ -347,7 +370,7 @@ def conv_input_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCal
     gathered = step.scratch[1]
     return [
         _turn(buffers, kernel, turned, groups),
-        _forward(buffers, grad, turned, target, None if _is_plain(around, groups) else gathered, around, groups),
+        _forward(buffers, grad, turned, target, gathered, around, groups),
     ]
 
 
@@ -359,16 +382,21 @@ def _turn(buffers: Sequence[Buffer], kernel: View, turned: View, groups: int) ->
     arguments.named("channels", kernel.shape[-2])
     arguments.named("width", kernel.shape[-1] // groups)
     arguments.named("groups", groups)
-    body = [
-        "start, stop = span(places * width, thread, threads)",
+    body = [  # a few lines are written at a time, so that what is read lies together
+        f"blocks = (width + {TURNED} - 1) // {TURNED}",
+        "start, stop = span(places * groups * blocks, thread, threads)",
         "for item in range(start, stop):",
-        "    t = item // width",
-        "    o = item % width",
-        "    for g in range(groups):",
-        "        to = y_0 + (item * groups + g) * channels",
-        "        a = w_0 + ((places - 1 - t) * channels * groups + g) * width + o",
-        "        for c in range(channels):",
-        "            y[to + c] = w[a + c * groups * width]",
+        f"    low = item % blocks * {TURNED}",
+        "    g = item // blocks % groups",
+        "    t = item // blocks // groups",
+        f"    high = low + {TURNED}",
+        "    if high > width:",
+        "        high = width",
+        "    for c in range(channels):",
+        "        a = w_0 + (((places - 1 - t) * channels + c) * groups + g) * width",
+        "        to = y_0 + (t * width * groups + g) * channels + c",
+        "        for o in range(low, high):",
+        "            y[to + o * groups * channels] = w[a + o]",
     ]
     return kernel_call("conv_turn", arguments, body, kernel.size)
 
@@ -594,17 +622,22 @@ def _gather_columns(geometry: Geometry, kind: str) -> list[str]:
 
 def _together(buffers: Sequence[Buffer], sums: View, target: View, parts: int) -> KernelCall:
     """Add up the parts of a gradient."""
-    kind = target.dtype
     arguments = Arguments()
-    name_views(arguments, buffers, x=sums, y=target)
+    for name, view in (("x", sums), ("y", target)):
+        arguments.pointer(name, view, buffers[view.buffer].size, independent=True)
+        arguments.named(f"{name}_0", view.offset)
     arguments.named("size", target.size)
     arguments.named("parts", parts)
     body = [
-        "start, stop = span(size, thread, threads)",
-        "for e in range(start, stop):",
-        f"    total = {kind}(0)",
-        "    for part in range(parts):",
-        "        total += x[x_0 + part * size + e]",
-        "    y[y_0 + e] = total",
+        "start, stop = span_blocks(size, 64, thread, threads)",
+        "for first in range(start, stop, 1024):",
+        "    last = first + 1024",
+        "    if last > stop:",
+        "        last = stop",
+        "    for e in range(first, last):",
+        "        y[y_0 + e] = x[x_0 + e]",
+        "    for part in range(1, parts):",
+        "        for e in range(first, last):",
+        "            y[y_0 + e] = y[y_0 + e] + x[x_0 + part * size + e]",
     ]
     return kernel_call("conv_kernel_parts", arguments, body, target.size * parts // 4)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from symgraph import config
-from symgraph.backends.cpu.lower.window import Geometry, indented, kernel_call, name_views
+from symgraph.backends.cpu.lower.window import Geometry, indented, kernel_call
 from symgraph.backends.cpu.microkernels import ADD, panel_width
 from symgraph.backends.cpu.table import Arguments, KernelCall
 from symgraph.compiler.program import Buffer, View
@@ -26,6 +26,8 @@ AXES = 3
 BAND = 1 << 16
 #: Windows of a line that are computed at a time.
 LEAST_PIECE, MOST_PIECE = 8, 512
+#: Images that the gradient of a kernel takes at a time.
+MOST_IMAGES = 8
 #: The gradient of a kernel is summed in parts of the batch, so many for kernels of up to so many numbers.
 PARTS = ((1 << 14, 16), (1 << 18, 4))
 FEWEST_PARTS = 2
@@ -205,28 +207,10 @@ _REGION = [
     "if not inside:",
     "    line = wide * all_channels",
     "    plane = high * line",
-    "    to = scratch_0 + thread * room",
     "    source = shift(scratch, to)",
-    "    for t in range(k0):",
-    "        j0 = at0 + t * d0",
-    "        for j1 in range(at1, at1 + high):",
-    "            low, up = 0, 0",
-    "            if j0 >= 0 and j0 < n0 and j1 >= 0 and j1 < n1:",
-    "                up = (n2 - at2) * all_channels",
-    "                if up > line:",
-    "                    up = line",
-    "                if at2 < 0:",
-    "                    low = -at2 * all_channels",
-    "                if up < low:",
-    "                    low, up = 0, 0",
-    "            place = x_0 + (((image * n0 + j0) * n1 + j1) * n2 + at2) * all_channels",
-    "            for e in range(low):",
-    "                scratch[to + e] = float32(0)",
-    "            for e in range(low, up):",
-    "                scratch[to + e] = x[place + e]",
-    "            for e in range(up, line):",
-    "                scratch[to + e] = float32(0)",
-    "            to += line",
+    "    whole = shift(x, x_0 + image * n0 * n1 * n2 * all_channels)",
+    "    copy_lines(whole, at0, at1, at2, n0, n1, n2, k0, d0, high, wide, all_channels, source)",
+    "    to += k0 * plane",
 ]
 
 
@@ -260,7 +244,7 @@ def pack(buffers: Sequence[Buffer], kernel: View, packed: View, groups: int, tur
         turned: make panels of channels instead.
     """
     arguments = Arguments()
-    name_views(arguments, buffers, w=kernel, u=packed)
+    _independent(arguments, buffers, w=kernel, u=packed)
     channels, filters = kernel.shape[-2:]
     for name, value in (
         ("window", size_of(kernel.shape[:-2])), ("channels", channels), ("filters", filters), ("groups", groups),
@@ -275,18 +259,27 @@ def pack(buffers: Sequence[Buffer], kernel: View, packed: View, groups: int, tur
         "    step, across = across, step",
         "panels = (outer + panel - 1) // panel",
         "depth = window * inner",
-        "start, stop = span(groups * panels * depth, thread, threads)",
+        "start, stop = span(groups * panels * window, thread, threads)",
         "for item in range(start, stop):",
-        "    part = item // depth",
-        "    tap = item % depth // inner",
+        "    part = item // window",
         "    first = part % panels * panel",
-        "    place = w_0 + tap * channels * filters + part // panels * (filters // groups)",
-        "    place += item % inner * step + first * across",
-        "    for e in range(panel):",
-        "        value = float32(0)",
-        "        if first + e < outer:",
-        "            value = w[place + e * across]",
-        "        u[u_0 + item * panel + e] = value",
+        "    wide = outer - first",
+        "    if wide > panel:",
+        "        wide = panel",
+        "    place = w_0 + item % window * channels * filters + part // panels * (filters // groups) + first * across",
+        "    to = u_0 + item * inner * panel",
+        "    for k in range(inner):",
+        "        if wide < panel:",
+        "            for e in range(panel):",
+        "                u[to + e] = float32(0)",
+        "        if across == 1:",
+        "            for e in range(wide):",
+        "                u[to + e] = w[place + e]",
+        "        else:",
+        "            for e in range(wide):",
+        "                u[to + e] = w[place + e * across]",
+        "        place += step",
+        "        to += panel",
     ]
     return kernel_call("conv_pack", arguments, body, kernel.size)
 
@@ -359,6 +352,7 @@ def convolution(
         "    count2 = m2 - first_window",
         "    if count2 > piece:",
         "        count2 = piece",
+        "    to = scratch_0 + thread * room",
         *indented(_REGION),
         "    for group in range(groups):",
         "        for row in range(count1):",
@@ -450,11 +444,29 @@ def kernel_gradient(
         "            count1 = stop - position",
         "        if count1 > block:",
         "            count1 = block",
+        "        images = 1",  # small images are taken several at a time: each sum is then read and written less often
+        "        if count1 == m1 and piece >= m2 and m0 * k0 == 1:",
+        "            images = room // (((m1 - 1) * s1 + reach1) * wide_line)",
+        "            if borders == 0:",
+        f"                images = {BAND} // (m1 * m2 * filters)",
+        f"            if images > {MOST_IMAGES}:",
+        f"                images = {MOST_IMAGES}",
+        "            if images > (stop - position) // m1:",
+        "                images = (stop - position) // m1",
+        "            if images < 1:",
+        "                images = 1",
+        "        first_image = image",
         "        for first_window in range(0, m2, piece):",
         "            count2 = m2 - first_window",
         "            if count2 > piece:",
         "                count2 = piece",
-        *indented(_REGION, 3),
+        "            to = scratch_0 + thread * room",
+        "            for each in range(images):",
+        "                image = first_image + images - 1 - each",  # the last one is that of the first image
+        *indented(_REGION, 4),
+        "            apart = n0 * n1 * n2 * all_channels",
+        "            if not inside:",
+        "                apart = -high * line",
         "            given = g_0 + (position * m2 + first_window) * filters + low_filter",
         "            for tap in range(k0 * k1 * (k2 // together)):",
         "                t2 = tap % (k2 // together)",
@@ -466,8 +478,8 @@ def kernel_gradient(
         "                        1, shift(g, given + group * outer), panel,",
         "                        shift(y, total + tap * together * inner * filters + group * outer + low_filter),",
         "                        filters, count2, s2 * all_channels, filters, count1, s1 * line, m2 * filters,",
-        f"                        1, 0, 0, x, {ADD})",
-        "        position += count1",
+        f"                        images, apart, m1 * m2 * filters, x, {ADD})",
+        "        position += count1 * images",
     ]
     work = size_of(grad.shape[:-1]) * size_of(kernel[:-1]) * filters // 40
     return kernel_call("conv_direct_gradient", arguments, body, work)

@@ -133,17 +133,8 @@ def _window(name: str, size: int, top: str, left: str, rows: str, columns: str, 
         f"if top < 0 or left < 0 or top + {size} > {rows} or left + {size} > {columns}:",
         "    source = shift(scratch, patch)",
         f"    line = {size} * {depth}",
-        "    to = patch",
-        f"    for i in range(top, top + {size}):",
-        f"        for j in range(left, left + {size}):",
-        f"            if i >= 0 and i < {rows} and j >= 0 and j < {columns}:",
-        f"                place = {name}_0 + ((image * {rows} + i) * {columns} + j) * {depth}",
-        f"                for e in range({depth}):",
-        f"                    scratch[to + e] = {name}[place + e]",
-        "            else:",
-        f"                for e in range({depth}):",
-        "                    scratch[to + e] = float32(0)",
-        f"            to += {depth}",
+        f"    copy_lines(shift({name}, {name}_0 + image * {rows} * {columns} * {depth}), 0, top, left, 1, {rows},",
+        f"        {columns}, 1, 1, {size}, {size}, {depth}, source)",
     ]
 
 
@@ -258,8 +249,7 @@ def forward(
         "            if row + i < m0 and column + j < m1:",
         "                to = y_0 + ((image * m0 + row + i) * m1 + column + j) * filters + part * panel",
         "                place = patch + (i * 4 + j) * panel",
-        "                for e in range(wide):",
-        "                    y[to + e] = scratch[place + e]",
+        "                copy_numbers(shift(scratch, place), shift(y, to), wide)",
     ]
     body = [
         *_share("panel"),

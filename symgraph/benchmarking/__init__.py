@@ -188,7 +188,7 @@ def run(
     failures: list[str] = []
     interrupted = False
     try:
-        for name, batch in ((name, batch) for name in names for batch in batches or WORKLOADS[name].batches):
+        for name, batch in [(each, batch) for each in names for batch in batches or WORKLOADS[each].batches]:
             if sys.stderr.isatty():
                 print(f"measuring {name}, batch {batch} ...\x1b[K", end="\r", file=sys.stderr)
             found, failed = contest(name, contestants, seconds, batch, threads, cold)

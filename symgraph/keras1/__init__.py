@@ -236,11 +236,16 @@ _BESIDE = {
         "decode_predictions": "symgraph.keras1.applications.imagenet_utils:decode_predictions"}
        for name in ("inception_v3", "xception")},
     "keras.models": {"Layer": "symgraph.keras1._layers:Layer", "Model": "symgraph.keras1._models:Model"},
-    "keras.layers.core": {"Layer": "symgraph.keras1._layers:Layer"},
+    **{f"keras.layers.{name}": {"Layer": "symgraph.keras1._layers:Layer",
+                                "InputSpec": "symgraph.keras1.engine.topology:InputSpec"}
+       for name in ("advanced_activations", "embeddings", "local", "noise", "normalization", "pooling", "recurrent",
+                    "wrappers")},
+    "keras.layers.core": {name: f"symgraph.keras1.engine.topology:{name}" for name in ("InputSpec", "Layer", "Merge")},
     "keras.layers.convolutional": {name: "symgraph.keras1.layers.pooling:" + name for name in (
         "MaxPooling1D", "MaxPooling2D", "MaxPooling3D", "AveragePooling1D", "AveragePooling2D", "AveragePooling3D")},
-    "keras.layers.recurrent": {"Layer": "symgraph.keras1._layers:Layer"},
-    "keras.backend": {"image_data_format": "symgraph.backend:image_data_format",
+    "keras.backend": {"_EPSILON": "symgraph.legacy.backend_names:_EPSILON",
+                      "_FLOATX": "symgraph.legacy.backend_names:_FLOATX",
+                      "image_data_format": "symgraph.backend:image_data_format",
                       "set_image_data_format": "symgraph.backend:set_image_data_format",
                       "arange": "symgraph.backend:arange", "stack": "symgraph.backend:stack",
                       "manual_variable_initialization": "symgraph.backend:manual_variable_initialization"},

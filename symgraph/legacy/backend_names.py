@@ -15,6 +15,13 @@ entries: dict[str, Any] = vars(_K)
 required_entries = ["placeholder", "variable", "function"]
 
 
+def __getattr__(name: str) -> Any:
+    # The settings, which old losses read where Keras keeps them.
+    if name in {"_EPSILON", "_FLOATX", "_IMAGE_DATA_FORMAT"}:
+        return getattr(_K, name[1:].lower())()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def is_symbolic(x: Any) -> bool:
     """Whether `x` is a tensor of a graph."""
     return _K.is_tensor(x)

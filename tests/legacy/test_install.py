@@ -122,3 +122,19 @@ def test_keras_1_has_its_own_names_only():
         importlib.import_module("keras.initializers")
     with pytest.raises(AttributeError):
         keras.layers.DepthwiseConv2D  # noqa: B018
+
+
+@pytest.mark.parametrize("version", ["1.1.2", "2.3.1"])
+def test_names_that_scripts_take_from_where_keras_imports_them(version):
+    symgraph.install_as_keras(version)
+    from keras import backend as K
+    from keras.backend.common import _EPSILON
+    from keras.layers.core import InputSpec, Layer
+    from keras.layers.recurrent import InputSpec as SameSpec
+
+    assert pytest.approx(K.epsilon()) == _EPSILON
+    assert SameSpec is InputSpec and issubclass(importlib.import_module("keras.layers").Dense, Layer)
+    if version[0] == "1":
+        from keras.layers.core import Merge
+
+        assert Merge is importlib.import_module("keras.layers").Merge

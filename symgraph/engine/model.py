@@ -281,7 +281,9 @@ class Model(Feeding, ModelAttributes, Network):
             initial_epoch: the epoch (from 0) to start at.
             steps_per_epoch, validation_steps: batches an epoch, and in a validation.
             validation_freq: validate every so many epochs, or after the epochs of a list.
-            max_queue_size, workers, use_multiprocessing: how a generator is read ahead.
+            max_queue_size, workers: how many batches of a generator are read ahead, and by how many threads.
+            use_multiprocessing: whether processes make the batches of a `Sequence`, in place of threads. (A generator
+                is one stream: one thread reads it, so that no batch comes twice.)
 
         # Returns
             A `History`; `history.history` holds the values of each epoch.

@@ -161,7 +161,7 @@ def prepare(workload: Workload, batch: int) -> Callable[[], Any]:
     if network is None:
         function = jax.jit(_FORMULAS[workload.formula])
         return lambda: np.asarray(function(x))
-    parameters = jax.tree.map(jnp.asarray, described.weights(network))
+    parameters = {name: [jnp.asarray(value) for value in values] for name, values in described.weights(network)}
     if workload.mode == "predict":
         last = network.layers[-1].activation
         predict = jax.jit(lambda given, rows: _activation(last, _forward(network, given, rows, None, False)[0]))

@@ -54,7 +54,7 @@ def build(network: Network) -> Any:
         given = [known[name] for name in network.inputs_of(number)]
         known[layer.name] = _layer(layer)(given if len(given) > 1 else given[0])
     model = keras.Model(known[""], known[network.layers[-1].name])
-    for name, values in described.weights(network).items():
+    for name, values in described.weights(network):
         model.get_layer(name).set_weights(values)
     return model
 

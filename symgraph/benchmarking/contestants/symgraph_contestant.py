@@ -61,7 +61,7 @@ def build(network: Network) -> Any:
     model = Model(known[""], known[network.layers[-1].name])
     if network.is_chain:
         model = Sequential([model.layers[0], *built])
-    for name, values in described.weights(network).items():
+    for name, values in described.weights(network):
         model.get_layer(name).set_weights(values)
     return model
 

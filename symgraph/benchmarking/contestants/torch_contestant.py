@@ -115,10 +115,9 @@ def build(network: Network) -> nn.Module:
         [] if layer.kind == "add" else _modules(layer, known[network.inputs_of(k)[0]])
         for k, layer in enumerate(network.layers)
     ]
-    first = described.weights(network)
-    for layer, modules in zip(network.layers, built):
-        if layer.name in first:
-            _give_weights(modules[0], first[layer.name])
+    by_name = {layer.name: modules for layer, modules in zip(network.layers, built)}
+    for name, values in described.weights(network):
+        _give_weights(by_name[name][0], values)
     model: nn.Module = nn.Sequential(*sum(built, [])) if network.is_chain else _Graph(network, built)
     if len(network.shape) == 3:
         model = model.to(memory_format=torch.channels_last)

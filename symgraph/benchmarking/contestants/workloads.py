@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -282,20 +283,19 @@ def _weight_shapes(layer: Layer, given: tuple[int, ...]) -> list[tuple[int, ...]
     return []
 
 
-def weights(network: Network) -> dict[str, list[np.ndarray]]:
-    """The first weights of each layer that has some: float32, in the order and layout of Keras.
+def weights(network: Network) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """The first weights of each layer that has some, one layer after another: its name, and float32 arrays in the order
+    and layout of Keras.
 
     Kernels are uniform with Glorot's limit (an embedding's within 0.05), drawn from a stream that the layer's name
     seeds; biases, beta and means are 0, gamma and variances 1.
     """
-    found = {}
     known = shapes(network)
     for number, layer in enumerate(network.layers):
         wanted = _weight_shapes(layer, known[network.inputs_of(number)[0]])
         if wanted:
             generator = np.random.default_rng(zlib.crc32(layer.name.encode()))
-            found[layer.name] = [_weight(layer, k, shape, generator) for k, shape in enumerate(wanted)]
-    return found
+            yield layer.name, [_weight(layer, k, shape, generator) for k, shape in enumerate(wanted)]
 
 
 def _weight(layer: Layer, number: int, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:

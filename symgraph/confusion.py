@@ -12,6 +12,14 @@ import numpy as np
 from symgraph import backend as K
 from symgraph.metrics import Metric
 from symgraph.utils.losses_utils import align_weights
+from symgraph.utils.metrics_utils import (
+    NEG_INF,
+    AUCCurve,
+    AUCSummationMethod,
+    ConfusionMatrix,
+    parse_init_thresholds,
+    update_confusion_matrix_variables,
+)
 
 __all__ = [
     "AUC", "BaseMeanIoU", "FalseNegatives", "FalsePositives", "MeanIoU", "Precision", "Recall",
@@ -19,31 +27,11 @@ __all__ = [
     "TruePositives",
 ]
 
-#: What stands for a score that is not among the k largest.
-_NOT_IN_TOP = -1e10
-
 
 def _ratio(part: Any, whole: Any) -> Any:
     """`part / whole`, 0 where `whole` is 0."""
     empty = K.equal(whole, 0.0)
     return K.switch(empty, K.zeros_like(part), part / K.switch(empty, K.ones_like(whole), whole))
-
-
-def _checked_thresholds(thresholds: Any, default: float) -> list[float]:
-    values = [default] if thresholds is None else [float(t) for t in np.ravel(thresholds)]
-    bad = [t for t in values if t != _NOT_IN_TOP and not 0 <= t <= 1]
-    if bad:
-        raise ValueError(f"Threshold values must be in [0, 1]. Invalid values: {bad}")
-    return values
-
-
-def _only_top(scores: Any, k: int) -> Any:
-    """The `k` largest scores along the last axis as they are, the others very small; of equals the first counts."""
-    classes = K.int_shape(scores)[-1]
-    one, other = K.expand_dims(scores, -1), K.expand_dims(scores, -2)
-    earlier = K.constant(np.tril(np.ones((classes, classes)), -1), dtype=K.dtype(scores))
-    ahead = K.cast(K.greater(other, one), K.dtype(scores)) + K.cast(K.equal(other, one), K.dtype(scores)) * earlier
-    return K.switch(K.less(K.sum(ahead, axis=-1), float(k)), scores, K.zeros_like(scores) + _NOT_IN_TOP)
 
 
 class _Counts(Metric):
@@ -61,35 +49,9 @@ class _Counts(Metric):
 
     def _counting(self, y_true: Any, y_pred: Any, sample_weight: Any, top_k: int | None = None,
                  class_id: int | None = None) -> list:
-        dtype = self.dtype
-        y_pred = K.cast(y_pred, dtype)
-        y_true = K.cast(y_true, dtype)
-        if K.ndim(y_true) == K.ndim(y_pred) - 1 and K.int_shape(y_pred)[-1] == 1:
-            y_true = K.expand_dims(y_true, -1)
-        if top_k is not None:
-            y_pred = _only_top(y_pred, top_k)
-        weights = None
-        if sample_weight is not None:
-            weights = align_weights(y_pred, K.cast(sample_weight, dtype)) * K.ones_like(y_pred)
-        if class_id is not None:
-            y_true, y_pred = y_true[..., class_id], y_pred[..., class_id]
-            weights = None if weights is None else weights[..., class_id]
-        scores = K.reshape(y_pred, (1, -1))
-        is_positive = K.reshape(K.not_equal(y_true, 0.0), (1, -1))
-        limits = K.constant(np.asarray(self.thresholds).reshape(-1, 1), dtype=dtype)
-        decided = K.cast(K.greater(scores, limits), dtype)
-        positive = K.cast(is_positive, dtype)
-        if weights is not None:
-            weights = K.reshape(weights, (1, -1))
-        updates = []
-        for name in self.kept:
-            right = positive if name in {"true_positives", "false_negatives"} else 1.0 - positive
-            taken = decided if name.endswith("positives") else 1.0 - decided
-            counted = right * taken
-            if weights is not None:
-                counted = counted * weights
-            updates.append(K.update_add(getattr(self, name), K.sum(counted, axis=1)))
-        return updates
+        counts = {ConfusionMatrix[name.upper()]: getattr(self, name) for name in self.kept}
+        return update_confusion_matrix_variables(counts, y_true, y_pred, self.thresholds, top_k, class_id,
+                                                 sample_weight)
 
     def _values(self, *names: str) -> list:
         return [getattr(self, name) for name in names]
@@ -103,7 +65,7 @@ class _ConditionCount(_Counts):
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: str | None = None):
         super().__init__(name=name, dtype=dtype)
         self.init_thresholds = thresholds
-        self._count_for(_checked_thresholds(thresholds, 0.5))
+        self._count_for(parse_init_thresholds(thresholds, 0.5))
 
     def update_state(self, y_true, y_pred, sample_weight=None):  # type: ignore[override]
         return self._counting(y_true, y_pred, sample_weight)
@@ -144,7 +106,7 @@ class _Rate(_Counts):
                  name: str | None = None, dtype: str | None = None):
         super().__init__(name=name, dtype=dtype)
         self.init_thresholds, self.top_k, self.class_id = thresholds, top_k, class_id
-        self._count_for(_checked_thresholds(thresholds, 0.5 if top_k is None else _NOT_IN_TOP))
+        self._count_for(parse_init_thresholds(thresholds, 0.5 if top_k is None else NEG_INF))
 
     def update_state(self, y_true, y_pred, sample_weight=None):  # type: ignore[override]
         return self._counting(y_true, y_pred, sample_weight, self.top_k, self.class_id)
@@ -255,6 +217,11 @@ class SpecificityAtSensitivity(SensitivitySpecificityBase):
         return {**super().get_config(), "num_thresholds": self.num_thresholds, "sensitivity": self.sensitivity}
 
 
+def _given(kind: Any, value: Any) -> str:
+    """The name of a curve or method that was given by its name or as a member."""
+    return value.value if isinstance(value, kind) else kind.from_str(value).value
+
+
 class AUC(_Counts):
     """Area under the ROC or the precision-recall curve, from counts at thresholds.
 
@@ -271,14 +238,10 @@ class AUC(_Counts):
     def __init__(self, num_thresholds: int = 200, curve: str = "ROC", summation_method: str = "interpolation",
                  name: str | None = None, dtype: str | None = None, thresholds: Any = None):
         super().__init__(name=name, dtype=dtype)
-        if str(curve).upper() not in {"ROC", "PR"}:
-            raise ValueError(f"Invalid AUC curve value {curve!r}: it is 'ROC' or 'PR'.")
-        if str(summation_method).lower() not in {"interpolation", "majoring", "minoring"}:
-            raise ValueError(f"Invalid AUC summation method value {summation_method!r}: it is 'interpolation', "
-                             "'majoring' or 'minoring'.")
-        self.curve, self.summation_method = str(curve).upper(), str(summation_method).lower()
+        self.curve = _given(AUCCurve, curve)
+        self.summation_method = _given(AUCSummationMethod, summation_method)
         if thresholds is not None:
-            inner = sorted(_checked_thresholds(thresholds, 0.5))
+            inner = sorted(parse_init_thresholds(thresholds, 0.5))
             num_thresholds = len(inner) + 2
         else:
             if num_thresholds <= 1:

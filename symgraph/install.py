@@ -15,6 +15,7 @@ from symgraph.legacy.face import Face
 from symgraph.legacy.modules import (
     KERAS2_MODULES,
     KERAS2_NAMES,
+    KERAS2_OWN_NAMES,
     KERAS2_SOURCES,
     TENSORFLOW_HINTS,
     THEANO_HINTS,
@@ -136,7 +137,7 @@ def _keras2(prefix: str = "keras") -> dict[str, types.ModuleType]:
             shown = name
         names = {} if name in {"keras", "keras_preprocessing", "keras_applications"} else {
             key: place.replace("keras.", f"{prefix}.", 1) if prefix != "keras" else place
-            for key, place in KERAS2_NAMES.items()}
+            for key, place in {**KERAS2_NAMES, **KERAS2_OWN_NAMES.get(name, {})}.items()}
         modules[shown] = Face(shown, _source(name), names)
     modules[prefix].__dict__["__version__"] = "2.3.1"
     return modules

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from symgraph.datasets.stored import load_pickle
+from symgraph.preprocessing.sequence import _remove_long_seq
 
-__all__ = ["chosen_words", "load_word_index", "objects", "refuse_unknown", "shorter_than"]
+__all__ = ["chosen_words", "load_word_index", "objects", "refuse_unknown"]
 
 
 def objects(lists: Any) -> np.ndarray:
@@ -40,7 +41,7 @@ def chosen_words(texts: Any, labels: Any, num_words: int | None, skip_top: int, 
     start = [start_char] if start_char else []
     texts = [start + [word + shift for word in text] for text in texts]
     if maxlen:
-        texts, labels = shorter_than(maxlen, texts, labels)
+        texts, labels = _remove_long_seq(maxlen, texts, labels)
         if not texts:
             raise ValueError(f"After filtering for sequences shorter than maxlen={maxlen}, no sequence was kept. "
                              "Increase maxlen.")
@@ -51,12 +52,6 @@ def chosen_words(texts: Any, labels: Any, num_words: int | None, skip_top: int, 
     else:
         texts = [[word for word in text if skip_top <= word < num_words] for text in texts]
     return texts, labels
-
-
-def shorter_than(maxlen: int, texts: Any, labels: Any) -> tuple[list, list]:
-    """The texts of fewer than `maxlen` words, and their labels."""
-    kept = [(text, label) for text, label in zip(texts, labels) if len(text) < maxlen]
-    return [text for text, _ in kept], [label for _, label in kept]
 
 
 def refuse_unknown(arguments: dict) -> None:

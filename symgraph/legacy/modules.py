@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-__all__ = ["KERAS2_MODULES", "KERAS2_NAMES", "KERAS2_SOURCES", "TENSORFLOW_HINTS", "THEANO_HINTS"]
+__all__ = ["KERAS2_MODULES", "KERAS2_NAMES", "KERAS2_OWN_NAMES", "KERAS2_SOURCES", "TENSORFLOW_HINTS", "THEANO_HINTS"]
 
 #: Every public module of Keras 2.3.1, and those of the two packages that belong to it.
 KERAS2_MODULES = tuple(
@@ -58,12 +58,13 @@ KERAS2_SOURCES: dict[str, tuple[str, ...]] = {
     "keras.engine.base_layer": _ENGINE,
     "keras.engine.input_layer": ("symgraph.engine.input_layer", *_ENGINE),
     "keras.engine.network": ("symgraph.engine.network", *_ENGINE),
-    "keras.engine.saving": ("symgraph.engine.saving", "symgraph.models", "symgraph.utils.generic_utils",
-                            "symgraph.utils.io_utils"),
+    "keras.engine.saving": ("symgraph.engine.saving", "symgraph.engine.saving_steps", "symgraph.models",
+                            "symgraph.utils.generic_utils", "symgraph.utils.io_utils"),
     "keras.engine.topology": _ENGINE,
     "keras.engine.training": ("symgraph.engine.model", "symgraph.engine.training_utils", *_ENGINE),
-    "keras.engine.training_arrays": ("symgraph.engine.training_utils", "symgraph.engine.loop"),
-    "keras.engine.training_generator": ("symgraph.engine.training_utils", "symgraph.engine.loop"),
+    "keras.engine.training_arrays": ("symgraph.engine.training_loops", "symgraph.engine.training_utils"),
+    "keras.engine.training_generator": ("symgraph.engine.training_loops", "symgraph.engine.training_utils"),
+    "keras.engine.training_utils": ("symgraph.engine.training_utils", "symgraph.engine.compile_steps"),
     "keras.layers": ("symgraph.layers", "symgraph.legacy.layers"),
     "keras.layers.convolutional": ("symgraph.layers.convolutional", "symgraph.layers", "symgraph.legacy.layers"),
     "keras.layers.recurrent": ("symgraph.layers.recurrent", "symgraph.layers", "symgraph.legacy.recurrent"),
@@ -89,6 +90,16 @@ KERAS2_NAMES = {
     "training_utils": "keras.engine.training_utils:", "training_arrays": "keras.engine.training_arrays:",
     "training_generator": "keras.engine.training_generator:", "interfaces": "keras.legacy.interfaces:",
     "saving": "keras.engine.saving:",
+}
+
+_PARTS = {"backend": "keras.backend:", "layers": "keras.layers:", "models": "keras.models:"}
+#: The same for single modules.
+KERAS2_OWN_NAMES: dict[str, dict[str, str]] = {
+    "keras.applications": {**_PARTS, "utils": "keras.utils:", "keras_applications": "keras_applications:"},
+    "keras.preprocessing": {"backend": "keras.backend:", "utils": "keras.utils:",
+                            "keras_preprocessing": "keras_preprocessing:"},
+    **{name: {**_PARTS, "keras_utils": "keras.utils:"} for name in KERAS2_MODULES
+       if name.startswith("keras_applications.")},
 }
 
 #: What to use instead of what TensorFlow and Theano have.

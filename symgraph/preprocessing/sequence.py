@@ -13,6 +13,12 @@ from symgraph.utils.data_utils import Sequence
 __all__ = ["TimeseriesGenerator", "make_sampling_table", "pad_sequences", "skipgrams", "timeseries_generator_from_json"]
 
 
+def _remove_long_seq(maxlen, seq, label):
+    """The sequences of fewer than `maxlen` items, and their labels."""
+    kept = [(one, mark) for one, mark in zip(seq, label) if len(one) < maxlen]
+    return [one for one, _ in kept], [mark for _, mark in kept]
+
+
 def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre", value=0.0):
     """Sequences of different lengths as one array.
 

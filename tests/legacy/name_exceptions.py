@@ -11,51 +11,6 @@ NOT_OFFERED: dict[str, dict[str, dict[str, str]]] = {
             "keras.optimizers": "TFOptimizer",
         },
     },
-    "networks with published weights are not there yet": {
-        "2.3.1": {
-            "keras.applications": "all",
-            "keras.applications.densenet": "all",
-            "keras.applications.imagenet_utils": "all",
-            "keras.applications.inception_resnet_v2": "all",
-            "keras.applications.inception_v3": "all",
-            "keras.applications.mobilenet": "all",
-            "keras.applications.mobilenet_v2": "all",
-            "keras.applications.nasnet": "all",
-            "keras.applications.resnet": "all",
-            "keras.applications.resnet50": "all",
-            "keras.applications.resnet_v2": "all",
-            "keras.applications.vgg16": "all",
-            "keras.applications.vgg19": "all",
-            "keras.applications.xception": "all",
-            "keras_applications": "get_submodules_from_kwargs correct_pad",
-            "keras_applications.densenet": "all",
-            "keras_applications.imagenet_utils": "all",
-            "keras_applications.inception_resnet_v2": "all",
-            "keras_applications.inception_v3": "all",
-            "keras_applications.mobilenet": "all",
-            "keras_applications.mobilenet_v2": "all",
-            "keras_applications.nasnet": "all",
-            "keras_applications.resnet": "all",
-            "keras_applications.resnet50": "all",
-            "keras_applications.resnet_common": "all",
-            "keras_applications.resnet_v2": "all",
-            "keras_applications.resnext": "all",
-            "keras_applications.vgg16": "all",
-            "keras_applications.vgg19": "all",
-            "keras_applications.xception": "all",
-        },
-        "1.1.2": {
-            "keras.applications": "all",
-            "keras.applications.audio_conv_utils": "all",
-            "keras.applications.imagenet_utils": "all",
-            "keras.applications.inception_v3": "all",
-            "keras.applications.music_tagger_crnn": "all",
-            "keras.applications.resnet50": "all",
-            "keras.applications.vgg16": "all",
-            "keras.applications.vgg19": "all",
-            "keras.applications.xception": "all",
-        },
-    },
     "an internal of one of Keras' own backends, which K does not have": {
         "2.3.1": {
             "keras.backend.cntk_backend": (
@@ -70,30 +25,19 @@ NOT_OFFERED: dict[str, dict[str, dict[str, str]]] = {
             ),
         },
         "1.1.2": {
-            "keras.backend.tensorflow_backend": "py_all",
             "keras.backend.theano_backend": (
-                "py_all ctc_interleave_blanks ctc_create_skip_idxs ctc_update_log_p ctc_path_probs ctc_cost"
+                "ctc_interleave_blanks ctc_create_skip_idxs ctc_update_log_p ctc_path_probs ctc_cost"
             ),
         },
     },
-    "downloads of data are not there yet": {
+    "files in Google's cloud storage are reached through TensorFlow, which is not there": {
         "2.3.1": {
-            "keras.datasets.boston_housing": "all",
-            "keras.datasets.cifar": "all",
-            "keras.datasets.cifar10": "all",
-            "keras.datasets.cifar100": "all",
-            "keras.datasets.fashion_mnist": "all",
-            "keras.datasets.imdb": "all",
-            "keras.datasets.mnist": "all",
-            "keras.datasets.reuters": "all",
+            "keras.engine.saving": "allow_write_to_gcs allow_read_from_gcs",
         },
+    },
+    "a queue that Keras 1 filled for its own loop; see GeneratorEnqueuer": {
         "1.1.2": {
-            "keras.datasets.cifar": "all",
-            "keras.datasets.cifar10": "all",
-            "keras.datasets.cifar100": "all",
-            "keras.datasets.imdb": "all",
-            "keras.datasets.mnist": "all",
-            "keras.datasets.reuters": "all",
+            "keras.engine.training": "generator_queue",
         },
     },
     "a decorator for Keras' own attribute tracking": {
@@ -101,118 +45,29 @@ NOT_OFFERED: dict[str, dict[str, dict[str, str]]] = {
             "keras.engine.base_layer": "disable_tracking",
         },
     },
-    "pieces of Keras' reader and writer of files; here one guarded reader does it all": {
-        "2.3.1": {
-            "keras.engine.saving": (
-                "HDF5_OBJECT_HEADER_LIMIT allow_write_to_gcs allow_read_from_gcs pickle_model "
-                "unpickle_model save_attributes_to_hdf5_group load_attributes_from_hdf5_group "
-                "save_weights_to_hdf5_group preprocess_weights_for_loading load_weights_from_hdf5_group "
-                "load_weights_from_hdf5_group_by_name"
-            ),
-        },
-    },
-    "one of Keras' copies of the training loop; there is one loop here": {
-        "2.3.1": {
-            "keras.engine.training_arrays": "all",
-            "keras.engine.training_generator": "all",
-        },
-    },
-    "a step of Keras' compile, which is made otherwise here": {
-        "2.3.1": {
-            "keras.engine.training_utils": (
-                "get_input_shape_and_dtype get_output_sample_weight_and_mode prepare_sample_weights "
-                "prepare_loss_functions prepare_loss_weights collect_per_output_metric_info "
-                "get_metric_function call_metric_function"
-            ),
-        },
+    "does nothing in Keras": {
         "1.1.2": {
-            "keras.engine.training": "collect_metrics generator_queue",
+            "keras.preprocessing.image": "random_barrel_transform",
         },
     },
-    "parts of how Keras found its two packages; there is one here": {
+    "what the worker processes of Keras' queues run": {
         "2.3.1": {
-            "keras.preprocessing": "backend utils keras_preprocessing",
+            "keras.utils.data_utils": "init_pool get_index init_pool_generator next_sample",
         },
     },
-    "pictures listed in data frames, and small helpers, are not there yet": {
+    "wraps the methods of Keras' metric classes": {
         "2.3.1": {
-            "keras.preprocessing.image": "DataFrameIterator",
-            "keras_preprocessing.image": "DataFrameIterator validate_filename",
-            "keras_preprocessing.image.dataframe_iterator": "all",
-            "keras_preprocessing.image.iterator": "IteratorType BatchFromFilesMixin",
-            "keras_preprocessing.image.utils": "validate_filename",
-        },
-        "1.1.2": {
-            "keras.preprocessing.image": "random_barrel_transform apply_transform",
+            "keras.utils.metrics_utils": "update_state_wrapper result_wrapper",
         },
     },
-    "not there yet, see the module that it comes from": {
+    "a stand-in for a storage of Google's, for Keras' own tests": {
         "2.3.1": {
-            "keras.utils": (
-                "H5Dict get_file GeneratorEnqueuer OrderedEnqueuer convert_all_kernels_in_model "
-                "model_to_dot plot_model multi_gpu_model"
-            ),
-            "keras.utils.conv_utils": "convert_kernel",
-            "keras.utils.layer_utils": "convert_all_kernels_in_model convert_dense_weights_data_format",
-        },
-    },
-    "downloads, and Keras' own queues of batches: reading ahead is done in engine.generators": {
-        "2.3.1": {
-            "keras.utils.data_utils": (
-                "get_file _hash_file validate_file init_pool get_index SequenceEnqueuer OrderedEnqueuer "
-                "init_pool_generator next_sample GeneratorEnqueuer"
-            ),
-        },
-        "1.1.2": {
-            "keras.utils.data_utils": "all",
-        },
-    },
-    "a helper of Keras' files; the guarded reader does it": {
-        "2.3.1": {
-            "keras.utils.io_utils": (
-                "HDF5_OBJECT_HEADER_LIMIT ask_to_proceed_with_overwrite H5Dict h5dict load_from_binary_h5py "
-                "save_to_binary_h5py"
-            ),
-        },
-        "1.1.2": {
-            "keras.utils.io_utils": "save_array load_array ask_to_proceed_with_overwrite",
-        },
-    },
-    "an internal of Keras' loss classes": {
-        "2.3.1": {
-            "keras.utils.losses_utils": "squeeze_or_expand_dimensions reduce_weighted_loss broadcast_weights",
-        },
-    },
-    "an internal of Keras' metric classes": {
-        "2.3.1": {
-            "keras.utils.metrics_utils": "all",
-        },
-    },
-    "training on several GPUs of one process is not there": {
-        "2.3.1": {
-            "keras.utils.multi_gpu_utils": "all",
-        },
-    },
-    "a helper of Keras' own test-suite": {
-        "2.3.1": {
-            "keras.utils.test_utils": "all",
-        },
-        "1.1.2": {
-            "keras.utils.test_utils": "all",
-        },
-    },
-    "drawings of models are not there yet": {
-        "2.3.1": {
-            "keras.utils.vis_utils": "all",
-        },
-        "1.1.2": {
-            "keras.utils.visualize_util": "all",
+            "keras.utils.test_utils": "tf_file_io_proxy",
         },
     },
     "parts of how that package found its Keras; there is one here": {
         "2.3.1": {
             "keras_preprocessing": "all",
-            "keras_preprocessing.sequence": "_remove_long_seq",
         },
     },
     "pieces of Theano's CTC, which K.ctc_batch_cost does as a whole": {
@@ -248,11 +103,6 @@ OTHER_SIGNATURES: dict[str, dict[str, dict[str, str]]] = {
     "the arguments have their names here": {
         "2.3.1": {
             "keras.engine.network": "Network",
-        },
-    },
-    "the argument has another name": {
-        "2.3.1": {
-            "keras.engine.training_utils": "is_sequence",
         },
     },
     "Keras 1's `transform_bias` is kept": {

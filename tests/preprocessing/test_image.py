@@ -46,9 +46,9 @@ def test_random_changes_stay_in_their_range():
 
 def test_statistics():
     generator = im.ImageDataGenerator(featurewise_center=True, featurewise_std_normalization=True)
-    with pytest.warns(UserWarning, match="`featurewise_std_normalization`, but it hasn't been fit"):
-        with pytest.warns(UserWarning, match="`featurewise_center`, but it hasn't been fit"):
-            np.testing.assert_array_equal(generator.standardize(PICTURES[0]), PICTURES[0])
+    with (pytest.warns(UserWarning, match="`featurewise_std_normalization`, but it hasn't been fit"),
+          pytest.warns(UserWarning, match="`featurewise_center`, but it hasn't been fit")):
+        np.testing.assert_array_equal(generator.standardize(PICTURES[0]), PICTURES[0])
     generator.fit(PICTURES)
     np.testing.assert_allclose(generator.mean.ravel(), PICTURES.mean((0, 1, 2)), rtol=1e-4)
     batch = next(generator.flow(PICTURES, batch_size=10, shuffle=False))

@@ -26,8 +26,8 @@ class DataFrameIterator(BatchFromFilesMixin, Iterator):
 
     def __init__(self, dataframe, directory=None, image_data_generator=None, x_col="filename", y_col="class",
                  weight_col=None, target_size=(256, 256), color_mode="rgb", classes=None, class_mode="categorical",
-                 batch_size=32, shuffle=True, seed=None, data_format=None, save_to_dir=None, save_prefix="",
-                 save_format="png", subset=None, interpolation="nearest", dtype=None, validate_filenames=True):
+                 batch_size=32, shuffle=True, seed=None, data_format="channels_last", save_to_dir=None, save_prefix="",
+                 save_format="png", subset=None, interpolation="nearest", dtype="float32", validate_filenames=True):
         if image_data_generator is None:
             from symgraph.preprocessing.image.image_data_generator import ImageDataGenerator
 

@@ -90,7 +90,7 @@ def _compiler() -> type:
 
 
 def _remembering(resolve: Callable[..., Any]) -> Callable[..., Any]:
-    """Numba's search for the signature of a call, which takes a third of its time, made once for each types of arguments.
+    """Numba's search for the signature of a call, a third of its time, made once for the same types of arguments.
 
     What the words of the kernel language and the operators on numbers mean does not change while a process runs.
     """

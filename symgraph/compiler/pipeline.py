@@ -22,6 +22,7 @@ from symgraph.compiler.schedule import schedule
 from symgraph.compiler.simplify import simplify
 from symgraph.compiler.specialise import Decided, specialise
 from symgraph.compiler.stabilise import stabilise
+from symgraph.compiler.unpool import unpool
 from symgraph.graph.node import Node
 from symgraph.graph.traverse import topological_order
 from symgraph.graph.type import Atom
@@ -73,6 +74,8 @@ GRAPH_PASSES = (
          lambda graph, context: prune(graph)),
     Pass("sums of rows", "before fuse, which makes the reading of such sums part of a loop",
          lambda graph, context: gather_sums(graph, context.lowerings, context.sizes)),
+    Pass("unpool", "before fuse, which makes loops of choices and sums",
+         lambda graph, context: unpool(graph)),
     Pass("epilogue", "before fuse, which makes loops of biases and activations",
          lambda graph, context: epilogue(graph, context.lowerings)),
     Pass("fuse", "last of those that change expressions",

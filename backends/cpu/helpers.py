@@ -4,6 +4,10 @@ Numba holds the GIL while it compiles, so threads would not help.  A helper is `
 symgraph.backends.cpu.helpers``: it reads one kernel a line (JSON: name, source, symbol) and answers each with a packed
 result.  Helpers only ever save time: a kernel that none of them delivers is compiled by the caller, whose errors are
 then the ones that are shown.
+
+The first call waits for the kernels: no interpreter bridges the time.  It would round otherwise than the kernels do, so
+that the first steps of a training, and all that follow from them, would depend on what the cache holds; the same seed
+gives the same bits, with an empty cache and with a full one.
 """
 
 from __future__ import annotations

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from symgraph import models as new_models
@@ -205,12 +209,32 @@ class Sequential(_OldModel, NewSequential):
         known = {**known_layers(), **(custom_objects or {})}
         inner = {key: value for key, value in entries[0]["config"].items() if key != "layers"}
         merged = known["Merge"].from_config(inner)
-        merged.join([layer_from_config(branch, custom_objects) for branch in branches])
+        with _shared_branches() as made:
+            # A branch that stands in several places is one model: the names in it are unique.
+            keys = [json.dumps(branch, sort_keys=True, default=repr) for branch in branches]
+            for key, branch in zip(keys, branches):
+                if key not in made:
+                    made[key] = layer_from_config(branch, custom_objects)
+            merged.join([made[key] for key in keys])
         model = cls()
         model.add(merged)
         for entry in entries[1:]:
             model.add(layer_from_config(entry, custom_objects))
         return model
+
+
+_BRANCHES: ContextVar[dict | None] = ContextVar("branches", default=None)
+
+
+@contextmanager
+def _shared_branches() -> Iterator[dict]:
+    """The models that were made for a `Merge` already, by configuration, while a configuration is being read."""
+    made = _BRANCHES.get()
+    token = _BRANCHES.set({} if made is None else made)
+    try:
+        yield _BRANCHES.get()  # type: ignore[misc]
+    finally:
+        _BRANCHES.reset(token)
 
 
 # ---------------------------------------------------------------------------------------------- losses, metrics
@@ -257,8 +281,6 @@ def model_from_config(config, custom_objects={}):  # noqa: B006
 
 def model_from_json(json_string, custom_objects={}):  # noqa: B006
     """The model of `model.to_json()`, with new weights."""
-    import json
-
     return model_from_config(json.loads(json_string), custom_objects)
 
 

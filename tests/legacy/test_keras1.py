@@ -505,3 +505,23 @@ def test_a_regularizer_of_ones_own_set_by_hand():
     model = Old([Scaled(input_shape=(3,))])
     model.compile("sgd", "mse")
     assert model.train_on_batch(np.zeros((2, 3)), np.zeros((2, 3))) == pytest.approx(6.0)
+
+
+def test_a_branch_in_two_merges_stays_one_model(tmp_path):
+    """The memory network of the examples: the question is matched with the story, and joined to the answer."""
+    from symgraph.keras1.layers import LSTM, Dense, Embedding, Merge, Permute
+    from symgraph.keras1.models import Sequential, load_model
+
+    story, question, other = (Sequential([Embedding(9, size, input_length=length)])
+                              for size, length in ((4, 5), (4, 3), (3, 5)))
+    match = Sequential([Merge([story, question], mode="dot", dot_axes=[2, 2])])
+    response = Sequential([Merge([match, other], mode="sum"), Permute((2, 1))])
+    answer = Sequential([Merge([response, question], mode="concat"), LSTM(4), Dense(2)])
+    answer.compile("rmsprop", "mse")
+    random = np.random.RandomState(0)
+    x = [random.randint(0, 9, (6, length)) for length in (5, 3, 5)]
+    answer.train_on_batch(x, random.rand(6, 2))
+    answer.save(str(tmp_path / "answer.h5"))
+    loaded = load_model(str(tmp_path / "answer.h5"))
+    assert len(loaded.inputs) == 3 and loaded.count_params() == answer.count_params()
+    np.testing.assert_allclose(loaded.predict(x), answer.predict(x), rtol=1e-5)

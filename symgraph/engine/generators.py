@@ -24,9 +24,9 @@ def is_generator(value: Any) -> bool:
     return is_sequence(value) or hasattr(value, "__iter__")
 
 
-def is_sequence(value: Any) -> bool:
-    """Whether `value` is a `Sequence`."""
-    return bool(getattr(value, "use_sequence_api", False))
+def is_sequence(seq: Any) -> bool:
+    """Whether something is a `Sequence`."""
+    return bool(getattr(seq, "use_sequence_api", False))
 
 
 class GeneratorSource:

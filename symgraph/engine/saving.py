@@ -457,9 +457,9 @@ def _compile(model: Any, training: dict, version: str | None) -> None:
 
 
 def _metric(entry: Any) -> Any:
-    """A metric of a training configuration; 'accuracy' is left for `compile`, which knows the loss."""
+    """A metric of a training configuration; a name stays, for the results are called by it."""
     if isinstance(entry, str):
-        return entry if entry in {"accuracy", "acc", "crossentropy", "ce"} else metrics.get(entry)
+        return entry
     config = entry["config"]
     if entry["class_name"] == "MeanMetricWrapper" and isinstance(config, dict) and "fn" in config:
         options = {key: value for key, value in config.items() if key != "fn"}

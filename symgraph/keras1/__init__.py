@@ -27,7 +27,8 @@ _SOURCES = {
     "keras.objectives": ("symgraph.losses",),
     "keras.engine": ("symgraph.engine", "symgraph.engine.layer", "symgraph.engine.input_layer",
                      "symgraph.engine.connectivity", "symgraph.engine.network", "symgraph.engine.input_spec"),
-    "keras.engine.training": ("symgraph.engine.training_utils", "symgraph.engine.model"),
+    "keras.engine.training": ("symgraph.engine.training_utils", "symgraph.engine.compile_steps",
+                              "symgraph.engine.model"),
     "keras.utils.visualize_util": ("symgraph.utils.vis_utils",),
     "keras.datasets.data_utils": ("symgraph.utils.data_utils",),
     "keras.utils.data_utils": ("symgraph.utils.data_utils", "symgraph.utils.generic_utils"),
@@ -247,7 +248,8 @@ _BESIDE = {
                       "_FLOATX": "symgraph.legacy.backend_names:_FLOATX",
                       "image_data_format": "symgraph.backend:image_data_format",
                       "set_image_data_format": "symgraph.backend:set_image_data_format",
-                      "arange": "symgraph.backend:arange", "stack": "symgraph.backend:stack",
+                      "arange": "symgraph.backend:arange", "py_all": "symgraph.legacy.backend_names:py_all",
+                      "stack": "symgraph.backend:stack",
                       "manual_variable_initialization": "symgraph.backend:manual_variable_initialization"},
 }
 

@@ -155,11 +155,8 @@ def outside_name(found: Library, routine: str) -> str:
 
 def provide(name: str) -> bool:
     """Register the outside function ``name`` (``symgraph_blas_...``) with the linker; False for another name."""
-    from symgraph.backends.cpu import product, symbols
+    from symgraph.backends.cpu import symbols
 
-    if name == product.NAME:
-        symbols.register(name, product.address())
-        return True
     found = library()
     routines = found.routines | {"get_threads": found.get_threads, "set_threads": found.set_threads}
     addresses = {outside_name(found, routine): address for routine, address in routines.items()}

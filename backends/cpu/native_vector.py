@@ -232,6 +232,7 @@ def traced(module: ir.Module, name: str, target: vector.Target) -> ir.Function:
     )
     native.linkage = "internal"
     native.attributes.add("nounwind")
+    native.attributes.add("noinline")  # it is long, and LLVM's time grows with what is inlined twice
     builder = ir.IRBuilder(native.append_basic_block())
     given = [
         Place(argument.removeprefix("pointer_"), value)
@@ -253,7 +254,6 @@ def module_of(names: Iterable[str], target: vector.Target) -> ir.Module:
         builder = ir.IRBuilder(outside.append_basic_block())
         builder.call(function, outside.args)
         builder.ret_void()
-        function.attributes.add("alwaysinline")
     return module
 
 

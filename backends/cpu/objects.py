@@ -32,7 +32,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from symgraph.backends.cpu import microkernels, symbols
+from symgraph.backends.cpu import microkernels, product, symbols
 
 __all__ = [
     "cache_directory",
@@ -312,6 +312,18 @@ def _load(objects: list[tuple[str, str, list[str], bytes]]) -> list[int]:
     return addresses
 
 
+def _shared_by(kernels: list[tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Kernels ``(name, source)`` that ``kernels`` call, by the symbols under which they do."""
+    found = {
+        microkernels.shared_symbol(word): (word, microkernels.SHARED[word])
+        for _name, source in kernels
+        for word in microkernels.words_shared_by(source)
+    }
+    if any(product.is_used_by(source) for _name, source in kernels):
+        found[product.NAME] = "product", product.kernel()
+    return found
+
+
 def compile_kernels(kernels: list[tuple[str, str]]) -> list[int]:
     """Native addresses of ``kernels``, a list of ``(name, source)``, in the same order.
 
@@ -320,8 +332,8 @@ def compile_kernels(kernels: list[tuple[str, str]]) -> list[int]:
     call for many is faster than many calls.  Raises build.KernelError, with the source, for one that does not compile.
     """
     with _lock:
-        shared = dict.fromkeys(word for _name, source in kernels for word in microkernels.words_shared_by(source))
-        wanted = [(word, microkernels.SHARED[word]) for word in shared] + kernels
+        shared = _shared_by(kernels)
+        wanted = [*shared.values(), *kernels]
         keys = [kernel_key(source, name) for name, source in wanted]
         fresh: dict[str, tuple[str, str, list[str], bytes]] = {}
         missing: dict[str, tuple[str, str, str]] = {}
@@ -337,10 +349,13 @@ def compile_kernels(kernels: list[tuple[str, str]]) -> list[int]:
                 fresh[key] = (name, symbol, *entry)
         fresh.update(_compile(missing))
         called = {key: fresh.pop(key) for key in keys[: len(shared)] if key in fresh}  # before those that call them
-        for some in filter(None, (called, fresh)):
-            _addresses.update(zip(some, _load(list(some.values())), strict=True))
-            for key, word in zip(keys, shared, strict=False):
-                symbols.register(microkernels.shared_symbol(word), _addresses[key])
+        if called:
+            _addresses.update(zip(called, _load(list(called.values())), strict=True))
+        for key, symbol in zip(keys, shared, strict=False):
+            if not symbols.known(symbol):
+                symbols.register(symbol, _addresses[key])
+        if fresh:
+            _addresses.update(zip(fresh, _load(list(fresh.values())), strict=True))
         return [_addresses[key] for key in keys[len(shared) :]]
 
 

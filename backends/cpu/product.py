@@ -13,13 +13,13 @@ library; benchmarks/results/products.md has its output):
 
 from __future__ import annotations
 
-import functools
+import re
 from collections.abc import Callable
 from typing import Any
 
 from symgraph.backends.cpu.vector import Target, host, microkernel
 
-__all__ = ["NAME", "address", "kernel"]
+__all__ = ["NAME", "is_used_by", "kernel", "strip_rows"]
 
 #: The outside function that kernels call for ``gemm_float32``: its arguments are those of the word, in a table.
 NAME = "symgraph_product_float32"
@@ -373,9 +373,6 @@ def kernel() -> str:
     )  # fmt: skip
 
 
-@functools.cache
-def address() -> int:
-    """The native function, compiled or fetched."""
-    from symgraph.backends.cpu import objects
-
-    return objects.compile_kernel(kernel(), "product")
+def is_used_by(source: str) -> bool:
+    """Return whether the text of a kernel has the word ``gemm_float32``."""
+    return re.search(r"(?<![a-z_])gemm_float32\(", source) is not None

@@ -22,7 +22,8 @@ def padded(rng, rows, columns, padding):
     return memory
 
 
-def run(m, n, k, turned_a=False, turned_b=False, beta=0.0, alpha=1.0, padding=3, checked=False, seed=0, change=None):
+def run(m, n, k, turned_a=False, turned_b=False, beta=0.0, alpha=1.0, padding=3, checked=False, seed=0, change=None,
+        name="product"):  # fmt: skip
     """The product, the truth and the bound of its error, number by number."""
     rng = np.random.default_rng(seed)
     a = padded(rng, *((k, m) if turned_a else (m, k)), padding)
@@ -39,7 +40,7 @@ def run(m, n, k, turned_a=False, turned_b=False, beta=0.0, alpha=1.0, padding=3,
         c[:, :n] = np.nan
     call(
         product.kernel(), turned_a, turned_b, m, n, k, alpha, a, a.shape[1], b, b.shape[1], beta, c, c.shape[1],
-        checked=checked, name="product",
+        checked=checked, name=name,
     )  # fmt: skip
     assert np.isnan(c[:, n:]).all(), "written beyond the columns"
     return c[:, :n], truth, bound
@@ -120,6 +121,25 @@ def test_denormals_and_the_greatest_numbers():
         got, truth, bound = run(m, 40, 16, change=change)
         assert (abs(got - truth) <= bound + 16 * np.finfo(np.float32).smallest_subnormal).all()
         assert np.any((got != 0) & (abs(got) < np.finfo(np.float32).tiny)) or m == 1
+
+
+@pytest.mark.parametrize(
+    "target", [vector.SSE2, vector.NEON, vector.AVX512], ids=lambda one: f"{one.bits}x{one.registers}"
+)
+def test_vectors_of_other_widths(target, monkeypatch):
+    """What is generated for other processors, in the instructions of this one: LLVM cuts or widens the vectors."""
+    monkeypatch.setattr(vector, "host", lambda: target)
+    monkeypatch.setattr(product, "host", lambda: target)
+    name = f"product_{target.bits}_{target.registers}"
+    for m, n, k in [(1, 37, 19), (3, 1100, 37), (13, 8, 65), (25, 129, 50), (150, 35, 330), (8, 64, 32)]:
+        for turned_a, turned_b, beta in (
+            (False, False, 0.0),
+            (True, False, 1.0),
+            (False, True, 0.0),
+            (True, True, 1.0),
+        ):
+            got, truth, bound = run(m, n, k, turned_a, turned_b, beta, name=name)
+            assert (abs(got - truth) <= bound).all(), (m, n, k, turned_a, turned_b)
 
 
 #: triple, processor, target, product instruction, register

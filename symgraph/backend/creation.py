@@ -138,7 +138,7 @@ def variable(
     array = np.asarray(value)
     if array.dtype == object:
         raise TypeError(f"variable: cannot make an array of numbers from {type(value).__name__} {value!r}")
-    array = array.astype(numpy_dtype(kind))
+    array = array.astype(numpy_dtype(kind), copy=False)  # the variable's own memory is the copy
     node = leaf.variable(array.shape, kind)
     state.create(node, array)
     result = Variable(node, _named(name, "variable"), constraint)

@@ -140,9 +140,11 @@ def _training_config(model: Any) -> str:
             return [plain(item) for item in value]
         if value is None or isinstance(value, (str, int, float, bool)):
             return value
+        if value in {losses.cosine_proximity, metrics.cosine_proximity}:
+            return "cosine_similarity"  # the name of the two that tf.keras knows too
         stored = serialize_keras_object(value)
         if type(value) is metrics.MeanMetricWrapper:
-            stored["config"]["fn"] = getattr(value._fn, "__name__", None)
+            stored["config"]["fn"] = plain(value._fn) if hasattr(value._fn, "__name__") else None
         return stored
 
     config = {

@@ -443,6 +443,16 @@ def test_dropout_and_lambda_survive_a_copy():
     np.testing.assert_array_equal(copy.deepcopy(model).predict(X), model.predict(X))
 
 
+def test_losses_are_stored_by_the_names_that_every_keras_knows(tmp_path):
+    model = small()
+    model.compile("sgd", losses.cosine_proximity, metrics=[metrics.cosine_proximity, "mae"])
+    model.save(tmp_path / "cosine.h5")
+    with h5py.File(tmp_path / "cosine.h5") as file:
+        stored = json.loads(file.attrs["training_config"])
+    assert stored["loss"] == "cosine_similarity" and stored["metrics"] == ["cosine_similarity", "mae"]
+    assert load_model(tmp_path / "cosine.h5").evaluate(X, Y, verbose=0) == pytest.approx(model.evaluate(X, Y, verbose=0))
+
+
 def test_a_model_without_a_weight_to_train(tmp_path):
     model = Sequential([Dense(2, input_shape=(3,), trainable=False)])
     model.compile("adam", "mse")

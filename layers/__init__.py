@@ -169,7 +169,7 @@ __all__ = [
 
 #: Layers that only Keras 1 has, in a file that stands on this one.
 _OF_KERAS1 = ("AtrousConv1D", "AtrousConv2D", "AtrousConvolution1D", "AtrousConvolution2D", "ConvRecurrent2D",
-              "Highway", "MaxoutDense", "Recurrent")
+              "Highway", "MaxoutDense", "Merge", "ParametricSoftplus", "Recurrent", "SReLU", "TimeDistributedDense")
 __all__ += [*_OF_KERAS1, "deserialize_keras_object"]
 
 

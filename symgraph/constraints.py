@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from symgraph import backend as K
+from symgraph.legacy.old_objects import modern_object
 from symgraph.utils.generic_utils import deserialize_keras_object, serialize_keras_object
 
 __all__ = [
@@ -91,7 +92,7 @@ def serialize(constraint: Any) -> Any:
 
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
     """The constraint of a configuration."""
-    return deserialize_keras_object(config, _OBJECTS, custom_objects, "constraint")
+    return deserialize_keras_object(modern_object(config), _OBJECTS, custom_objects, "constraint")
 
 
 def get(identifier: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from symgraph import backend as K
+from symgraph.legacy.old_objects import modern_object
 from symgraph.utils.generic_utils import deserialize_keras_object, serialize_keras_object
 
 __all__ = ["L1L2", "Regularizer", "deserialize", "get", "l1", "l1_l2", "l2", "serialize"]
@@ -58,7 +59,9 @@ def l1_l2(l1: float = 0.01, l2: float = 0.01) -> L1L2:
 
 
 
-_OBJECTS = {"Regularizer": Regularizer, "L1L2": L1L2, "L1": L1L2, "L2": L1L2, "l1": l1, "l2": l2, "l1_l2": l1_l2}
+#: The last ones are names of Keras 1.
+_OBJECTS = {"Regularizer": Regularizer, "L1L2": L1L2, "L1": L1L2, "L2": L1L2, "l1": l1, "l2": l2, "l1_l2": l1_l2,
+            "l1l2": l1_l2, "activity_l1": l1, "activity_l2": l2, "activity_l1l2": l1_l2}
 
 
 def serialize(regularizer: Any) -> Any:
@@ -68,7 +71,7 @@ def serialize(regularizer: Any) -> Any:
 
 def deserialize(config: Any, custom_objects: dict | None = None) -> Any:
     """The regularizer of a configuration."""
-    return deserialize_keras_object(config, _OBJECTS, custom_objects, "regularizer")
+    return deserialize_keras_object(modern_object(config), _OBJECTS, custom_objects, "regularizer")
 
 
 def get(identifier: Any) -> Any:

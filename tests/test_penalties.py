@@ -59,3 +59,14 @@ def test_names():
         regularizers.get("l3")
     with pytest.raises(ValueError, match="Could not interpret constraint"):
         constraints.get(3)
+
+
+def test_names_and_configurations_of_keras_1():
+    for name, twin in (("l1l2", "l1_l2"), ("activity_l1", "l1"), ("activity_l2", "l2"), ("activity_l1l2", "l1_l2")):
+        assert regularizers.get(name).get_config() == regularizers.get(twin).get_config()
+    old = regularizers.get({"name": "WeightRegularizer", "l1": 0.5, "l2": 0.25})
+    assert old.get_config() == {"l1": 0.5, "l2": 0.25}
+    old = constraints.get({"name": "MaxNorm", "m": 3, "axis": 1})
+    assert isinstance(old, constraints.MaxNorm) and (old.max_value, old.axis) == (3, 1)
+    layer = Dense(3, W_regularizer={"name": "WeightRegularizer", "l1": 0.0, "l2": 0.1}, W_constraint={"name": "NonNeg"})
+    assert layer.kernel_regularizer.l2 == pytest.approx(0.1) and isinstance(layer.kernel_constraint, constraints.NonNeg)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from symgraph.legacy.accept import translate_config
+from symgraph.legacy.old_objects import modern_object
 
 __all__ = ["model_of_keras1"]
 
@@ -160,15 +161,7 @@ class _Reader:
         """A value of a layer's configuration: objects of Keras 1 carry their class under `name`."""
         if key == "layer":
             return self.model(value)
-        if not isinstance(value, Mapping) or "class_name" in value or "name" not in value:
-            return value
-        options = {name: item for name, item in value.items() if name != "name"}
-        class_name = value["name"]
-        if class_name in {"WeightRegularizer", "ActivityRegularizer"}:
-            class_name = "L1L2"
-        elif class_name == "MaxNorm":
-            options = {"max_value": options.get("m", 2), "axis": options.get("axis", 0)}
-        return {"class_name": class_name, "config": options}
+        return modern_object(value)
 
     def _kernel_axes(self, class_name: str, config: dict) -> dict:
         """Constraints name axes of the kernel; the kernel's axes lie otherwise where the channels came first."""

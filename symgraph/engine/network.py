@@ -189,6 +189,16 @@ class Network(NetworkAttributes, Layer):
             raise ValueError(f"The list of inputs passed to the model is redundant: {self.inputs}. All inputs should "
                              "only appear once.")
 
+    @property
+    def input(self) -> Any:
+        """The input tensor, or a list of them, that the network was made with, wherever else it is called."""
+        return unpack_singleton(self.inputs) if self._is_graph_network else super().input
+
+    @property
+    def output(self) -> Any:
+        """The output tensor, or a list of them, that the network was made with."""
+        return unpack_singleton(self.outputs) if self._is_graph_network else super().output
+
     # ------------------------------------------------------------------------------------------ layers
     @property
     def layers(self) -> list[Layer]:

@@ -247,3 +247,11 @@ def test_reshape_between_calls_of_other_batch_sizes():
     model = Model(x, Reshape((2, 3))(x))
     for rows in (1, 4, 7):
         assert model.predict(np.zeros((rows, 6))).shape == (rows, 2, 3)
+
+
+def test_a_model_that_is_called_elsewhere_keeps_its_own_ends():
+    x = Input((3,))
+    y = Dense(2)(x)
+    model = Model(x, y)
+    model(Input((3,)))
+    assert model.input is x and model.output is y and len(model._inbound_nodes) == 2

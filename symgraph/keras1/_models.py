@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from symgraph import models as new_models
+from symgraph.engine import saving_steps
 from symgraph.engine.model import Model as NewModel
 from symgraph.engine.saving import load_with
 from symgraph.engine.sequential import Sequential as NewSequential
@@ -118,6 +119,18 @@ class _OldModel:
         return {**super()._updated_config(), "keras_version": "1.2.2"}  # the words that it is in
 
     # ------------------------------------------------------------------------------------------ weights, shapes
+    def save_weights_to_hdf5_group(self, f):
+        """Store the weights in an open `h5py.File` or `h5py.Group`."""
+        saving_steps.save_weights_to_hdf5_group(f, self.layers)
+
+    def load_weights_from_hdf5_group(self, f):
+        """Load weights from an open `h5py.File` or `h5py.Group`, layer by layer in their order."""
+        saving_steps.load_weights_from_hdf5_group(f, self.layers)
+
+    def load_weights_from_hdf5_group_by_name(self, f):
+        """Load weights from an open `h5py.File` or `h5py.Group` into the layers of the same names."""
+        saving_steps.load_weights_from_hdf5_group_by_name(f, self.layers)
+
     def get_weights(self):
         """The values of the weights, layer by layer, as Keras 1 lays them out."""
         return [value for layer in self.layers for value in layer.get_weights()]
@@ -170,6 +183,24 @@ class Sequential(_OldModel, NewSequential):
 
     def __init__(self, layers=[], name=None, **kwargs):  # noqa: B006
         NewSequential.__init__(self, list(layers) if layers else None, name=name, **kwargs)
+
+    def _start(self, layer):
+        super()._start(layer)
+        if not self.built:
+            object.__setattr__(self, "_layers", [])
+            raise ValueError("The first layer in a Sequential model must get an `input_shape` or `batch_input_shape` "
+                             f"argument: {layer.name!r} ({type(layer).__name__}) has neither.")
+
+    @property
+    def flattened_layers(self):
+        """The layers, those of nested Sequential models and of the branches of a Merge among them."""
+        found = []
+        for layer in self.layers:
+            for part in getattr(layer, "merged", None) or [layer]:
+                found += part.flattened_layers if isinstance(part, Sequential) else [part]
+            if getattr(layer, "merged", None):
+                found.append(layer)
+        return found
 
     def compile(self, optimizer, loss, metrics=[], sample_weight_mode=None, **kwargs):  # noqa: B006
         """Set what training minimises and how."""

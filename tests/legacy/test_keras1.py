@@ -525,3 +525,34 @@ def test_a_branch_in_two_merges_stays_one_model(tmp_path):
     loaded = load_model(str(tmp_path / "answer.h5"))
     assert len(loaded.inputs) == 3 and loaded.count_params() == answer.count_params()
     np.testing.assert_allclose(loaded.predict(x), answer.predict(x), rtol=1e-5)
+
+
+def test_the_first_layer_of_a_sequential_says_its_shape():
+    from symgraph.keras1 import layers as old
+    from symgraph.keras1.models import Sequential as Old
+
+    model = Old()
+    with pytest.raises(ValueError, match="must get an `input_shape`"):
+        model.add(old.Dense(2))
+    model.add(old.Dense(2, input_dim=3))  # the model is as it was
+    assert model.output_shape == (None, 2)
+
+
+def test_flat_layers_and_weights_in_groups_of_files():
+    import h5py
+
+    from symgraph.keras1 import layers as old
+    from symgraph.keras1.models import Sequential as Old
+
+    def made():
+        branches = [Old([old.Dense(2, input_dim=3, name=name)]) for name in "ab"]
+        return Old([old.Merge(branches, mode="sum", name="m"), old.Dense(1, name="c")])
+
+    first, second = made(), made()
+    assert [layer.name for layer in first.flattened_layers] == ["a", "b", "m", "c"]
+    with h5py.File("in memory", "w", driver="core", backing_store=False) as file:
+        first.save_weights_to_hdf5_group(file)
+        second.load_weights_from_hdf5_group(file)
+        for one, other in zip(first.get_weights(), second.get_weights()):
+            np.testing.assert_array_equal(one, other)
+        second.load_weights_from_hdf5_group_by_name(file)

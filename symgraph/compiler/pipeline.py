@@ -13,6 +13,7 @@ from symgraph.compiler.decompose import decompose
 from symgraph.compiler.epilogue import epilogue
 from symgraph.compiler.fuse import fuse
 from symgraph.compiler.graph import Graph
+from symgraph.compiler.layout import layout
 from symgraph.compiler.lowerings import Lowerings
 from symgraph.compiler.memory import plan_memory
 from symgraph.compiler.program import Program
@@ -70,6 +71,8 @@ GRAPH_PASSES = (
          lambda graph, context: decompose(graph, context.lowerings)),
     Pass("simplify again", "decompositions leave ones, zeros and broadcasts behind",
          lambda graph, context: simplify(graph, context.evaluate)),
+    Pass("layout", "before the passes that look for neighbours: transpositions stand between them",
+         lambda graph, context: layout(graph)),
     Pass("prune", "after the last pass that can drop a reader of a loop",
          lambda graph, context: prune(graph)),
     Pass("sums of rows", "before fuse, which makes the reading of such sums part of a loop",

@@ -1,9 +1,12 @@
 """Values of the core layers against NumPy."""
 
+import re
+
 import numpy as np
 import pytest
 import scipy.special
 
+import symgraph
 from symgraph import backend as K
 from symgraph.engine import Input, Model, Sequential
 from symgraph.layers import (
@@ -18,6 +21,7 @@ from symgraph.layers import (
     RepeatVector,
     Reshape,
 )
+from symgraph.runtime import executor
 
 RNG = np.random.default_rng(0)
 
@@ -163,3 +167,13 @@ def test_softmax_needs_two_dimensions():
         from symgraph import activations
 
         activations.softmax(K.placeholder((3,)))
+
+
+@pytest.mark.parametrize("name", ["gelu", "swish", "mish", "selu", "elu", "softsign", "hard_sigmoid"])
+def test_an_activation_is_one_kernel(name):
+    x = Input((4,))
+    function = K.function([x], [Activation(name)(x)])
+    with executor.use("numba"):
+        function([np.ones((2, 4))])
+        program = symgraph.explain(function).split("program\n")[1].split("total:")[0]
+    assert len(re.findall(r"^ +[0-9]+  ", program, re.M)) == 1, program

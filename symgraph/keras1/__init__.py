@@ -7,6 +7,9 @@
 
 The modules of this package are made from the list of public names (`symgraph.legacy.keras1_names`): each name is a
 function or class written here, where Keras 1 means something else, or that of symgraph, called in the words of Keras 1.
+
+Names, arguments and defaults are those of Keras 1.1.2; the few defaults that 1.2 changed (BatchNormalization's epsilon,
+for one) are as they were.
 """
 
 from __future__ import annotations
@@ -236,6 +239,8 @@ _BESIDE = {
     **{f"keras.applications.{name}": {
         "decode_predictions": "symgraph.keras1.applications.imagenet_utils:decode_predictions"}
        for name in ("inception_v3", "xception")},
+    "keras.datasets.data_utils": {name: f"symgraph.keras1.utils.{place}:{name}" for name, place in (
+        ("get_file", "data_utils"), ("validate_file", "data_utils"), ("Progbar", "generic_utils"))},
     "keras.models": {"Layer": "symgraph.keras1._layers:Layer", "Model": "symgraph.keras1._models:Model"},
     **{f"keras.layers.{name}": {"Layer": "symgraph.keras1._layers:Layer",
                                 "InputSpec": "symgraph.keras1.engine.topology:InputSpec"}

@@ -7,6 +7,7 @@ from typing import Any
 from symgraph.applications import imagenet_utils
 from symgraph.applications.building import Construction, Published
 from symgraph.applications.imagenet_utils import decode_predictions
+from symgraph.utils.generic_utils import get_custom_objects
 
 __all__ = ["InceptionResNetV2", "conv2d_bn", "decode_predictions", "inception_resnet_block", "preprocess_input"]
 
@@ -46,8 +47,11 @@ def _own(modules: dict) -> tuple[Any, int]:
     return modules.get("layers") or layers, 1 if backend.image_data_format() == "channels_first" else 3
 
 
-def _scaled_sum(inputs: list, scale: float) -> Any:
+def scaled_sum(inputs: list, scale: float) -> Any:
     return inputs[0] + inputs[1] * scale
+
+
+get_custom_objects()["scaled_sum"] = scaled_sum  # files of this network name it
 
 
 def inception_resnet_block(x: Any, scale: float, block_type: str, block_idx: int, activation: str | None = "relu",
@@ -78,7 +82,7 @@ def inception_resnet_block(x: Any, scale: float, block_type: str, block_idx: int
     mixed = layers.Concatenate(axis=axis, name=f"{name}_mixed")(branches)
     shape = x._keras_shape
     up = conv2d_bn(mixed, shape[axis], 1, activation=None, use_bias=True, name=f"{name}_conv", **modules)
-    x = layers.Lambda(_scaled_sum, output_shape=tuple(shape[1:]), arguments={"scale": scale}, name=name)([x, up])
+    x = layers.Lambda(scaled_sum, output_shape=tuple(shape[1:]), arguments={"scale": scale}, name=name)([x, up])
     return x if activation is None else layers.Activation(activation, name=f"{name}_ac")(x)
 
 

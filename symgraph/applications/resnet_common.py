@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from symgraph.applications.building import Construction, Published
+from symgraph.utils.generic_utils import get_custom_objects
 
 __all__ = ["ResNeXt101", "ResNeXt50", "ResNet", "ResNet101", "ResNet101V2", "ResNet152", "ResNet152V2", "ResNet50",
            "ResNet50V2", "block1", "block2", "block3", "stack1", "stack2", "stack3"]
@@ -126,14 +127,14 @@ def block3(x: Any, filters: int, kernel_size: Any = 3, stride: int = 1, groups: 
     x = parts.layers.ZeroPadding2D(padding=_AROUND, name=f"{name}_2_pad")(x)
     x = parts.layers.DepthwiseConv2D(kernel_size, strides=stride, depth_multiplier=inside, use_bias=False,
                                      name=f"{name}_2_conv")(x)
-    x = parts.layers.Lambda(_sums_in_groups, arguments={"inside": inside, "axis": parts.axis},
+    x = parts.layers.Lambda(sums_in_groups, arguments={"inside": inside, "axis": parts.axis},
                             name=f"{name}_2_reduce")(x)
     x = parts.relu(parts.normalized(x, f"{name}_2_bn"), f"{name}_2_relu")
     x = parts.normalized(parts.conv(x, wide, 1, f"{name}_3_conv", use_bias=False), f"{name}_3_bn")
     return parts.relu(parts.layers.Add(name=f"{name}_add")([shortcut, x]), f"{name}_out")
 
 
-def _sums_in_groups(x: Any, inside: int, axis: int) -> Any:
+def sums_in_groups(x: Any, inside: int, axis: int) -> Any:
     """The sums, over the inputs of a group, of what they give to each of its outputs.
 
     The channels are (groups, inputs of the group, outputs of the group), in this order.
@@ -144,6 +145,9 @@ def _sums_in_groups(x: Any, inside: int, axis: int) -> Any:
     groups = shape[axis] // inside**2
     apart = K.reshape(x, (*shape[:axis], groups, inside, inside, *shape[axis + 1:]))
     return K.reshape(K.sum(apart, axis=axis + 1), (*shape[:axis], groups * inside, *shape[axis + 1:]))
+
+
+get_custom_objects()["sums_in_groups"] = sums_in_groups  # files of this network name it
 
 
 def stack3(x: Any, filters: int, blocks: int, stride1: int = 2, groups: int = 32, name: Any = None,

@@ -11,7 +11,7 @@ from symgraph import backend as K
 from symgraph.applications import densenet, inception_resnet_v2, mobilenet_v2, nasnet, resnet, resnet_common, vgg16
 from symgraph.applications.building import Construction
 from symgraph.layers import Conv2D, Input, Lambda
-from symgraph.models import Model
+from symgraph.models import Model, load_model
 
 PARAMETERS = {
     "VGG16": 138_357_544, "VGG19": 143_667_240, "ResNet50": 25_636_712, "ResNet101": 44_707_176,
@@ -187,10 +187,21 @@ def test_the_groups_of_a_grouped_convolution():
     for first in (False, True):
         shape = (groups * inside * inside, None, None) if first else (None, None, groups * inside * inside)
         start = Input(shape=shape)
-        summed = Lambda(resnet_common._sums_in_groups, arguments={"inside": inside, "axis": 1 if first else 3})(start)
+        summed = Lambda(resnet_common.sums_in_groups, arguments={"inside": inside, "axis": 1 if first else 3})(start)
         given = x.transpose(0, 3, 1, 2) if first else x
         found = Model(start, summed).predict(given)
         np.testing.assert_allclose(found.transpose(0, 2, 3, 1) if first else found, expected, rtol=1e-5)
+
+
+def test_a_network_is_saved_and_loaded(tmp_path):
+    """Also one with functions of its own, which the file names."""
+    x = Input((8, 8, 32))
+    y = inception_resnet_v2.inception_resnet_block(resnet_common.stack3(x, 32, 1, 1, name="a"), 0.5, "block35", 1)
+    model = Model(x, y)
+    model.save(tmp_path / "model.h5")
+    again = load_model(tmp_path / "model.h5", compile=False)
+    data = np.random.default_rng(0).normal(size=(2, 8, 8, 32)).astype("float32")
+    np.testing.assert_allclose(again.predict(data), model.predict(data), rtol=1e-5, atol=1e-6)
 
 
 def test_padding_for_strides_fits_odd_and_even_sizes():

@@ -151,6 +151,13 @@ def test_the_nearest_pixel_of_keras_1():
     assert not hasattr(im, "apply_transform")
 
 
+def test_pictures_that_may_be_of_the_other_layout():
+    with pytest.warns(UserWarning, match=r"channels on axis 1\), i.e. expected either 1, 3, or 4.*\(6 channels\)"):
+        im.ImageDataGenerator(data_format="channels_first").flow(PICTURES)
+    with pytest.warns(UserWarning, match=r"ImageDataGenerator.fit is set to use.*\(6 channels\)"):
+        im.ImageDataGenerator(data_format="channels_first").fit(PICTURES)
+
+
 def test_a_class_that_gives_no_batches():
     with pytest.raises(NotImplementedError, match="_get_batches_of_transformed_samples"):
         im.Iterator(3, 2, False, None).next()

@@ -18,7 +18,7 @@ from symgraph.preprocessing.image.affine_transformations import (
 from symgraph.preprocessing.image.dataframe_iterator import DataFrameIterator
 from symgraph.preprocessing.image.directory_iterator import DirectoryIterator
 from symgraph.preprocessing.image.numpy_array_iterator import NumpyArrayIterator
-from symgraph.preprocessing.image.utils import checked_format
+from symgraph.preprocessing.image.utils import check_channels, checked_format
 
 __all__ = ["ImageDataGenerator"]
 
@@ -279,6 +279,7 @@ class ImageDataGenerator:
         x = np.asarray(x, dtype=self.dtype)
         if x.ndim != 4:
             raise ValueError(f"Input to `.fit()` should have rank 4. Got array with shape: {x.shape}")
+        check_channels(x.shape, self.data_format, "ImageDataGenerator.fit")
         if seed is not None:
             np.random.seed(seed)
         if augment:

@@ -7,7 +7,7 @@ import numpy as np
 from symgraph import backend as K
 from symgraph.legacy.accept import accept_functions
 from symgraph.preprocessing.image.iterator import Iterator
-from symgraph.preprocessing.image.utils import checked_format
+from symgraph.preprocessing.image.utils import check_channels, checked_format
 
 __all__ = ["NumpyArrayIterator"]
 
@@ -31,6 +31,7 @@ class NumpyArrayIterator(Iterator):
         if x.ndim != 4:
             raise ValueError(f"Input data in `NumpyArrayIterator` should have rank 4. You passed an array with shape "
                              f"{x.shape}")
+        check_channels(x.shape, self.data_format, "NumpyArrayIterator")
         rows = image_data_generator._part(len(x), subset)
         if subset is not None and y is not None:
             split = int(len(x) * image_data_generator._validation_split)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,8 @@ import numpy as np
 from symgraph import backend as K
 from symgraph.legacy.accept import accept_functions
 
-__all__ = ["ENDINGS", "array_to_img", "checked_format", "img_to_array", "list_pictures", "load_img", "pillow",
-           "save_img", "validate_filename"]
+__all__ = ["ENDINGS", "array_to_img", "check_channels", "checked_format", "img_to_array", "list_pictures", "load_img",
+           "pillow", "save_img", "validate_filename"]
 
 ENDINGS = ("png", "jpg", "jpeg", "bmp", "ppm", "tif", "tiff")
 _FILTERS = {"nearest": "NEAREST", "bilinear": "BILINEAR", "bicubic": "BICUBIC", "hamming": "HAMMING", "box": "BOX",
@@ -28,11 +29,21 @@ def pillow() -> Any:
 
 
 def checked_format(data_format: str | None) -> str:
+    """The layout, the configured one for None; ValueError for another."""
     known = ("channels_first", "channels_last")
     chosen = K.image_data_format() if data_format is None else data_format
     if chosen not in known:
         raise ValueError(f"Invalid data_format: {data_format!r}. Expected one of {known}.")
     return chosen
+
+
+def check_channels(shape: tuple, data_format: str, what: str) -> None:
+    """Warn of pictures that have neither 1, 3 nor 4 channels: they may be of the other layout."""
+    axis = 1 if data_format == "channels_first" else 3
+    if shape[axis] not in {1, 3, 4}:
+        warnings.warn(f'{what} is set to use the data format convention "{data_format}" (channels on axis {axis}), '
+                      f"i.e. expected either 1, 3, or 4 channels on axis {axis}. However, it was passed an array with "
+                      f"shape {shape} ({shape[axis]} channels).", stacklevel=5)
 
 
 def array_to_img(x, data_format=None, scale=True, dtype=None):

@@ -122,12 +122,12 @@ def _normalise(x: Any) -> Any:
 _FORMULAS = {"trivial": _trivial, "elementwise": _elementwise, "normalise": _normalise}
 
 
-def _optimizer(name: str) -> Any:
+def _optimizer(name: str, rate: float) -> Any:
     if name == "sgd":
-        return optax.sgd(0.001, momentum=0.9)
+        return optax.sgd(rate, momentum=0.9)
     if name == "adam":
-        return optax.adam(0.001, eps=1e-7)
-    return optax.rmsprop(0.001, decay=0.9, eps=1e-7, eps_in_sqrt=False)
+        return optax.adam(rate, eps=1e-7)
+    return optax.rmsprop(rate, decay=0.9, eps=1e-7, eps_in_sqrt=False)
 
 
 def _training_step(workload: Workload, network: Network, optimizer: Any) -> Callable[..., Any]:
@@ -166,7 +166,7 @@ def prepare(workload: Workload, batch: int) -> Callable[[], Any]:
         last = network.layers[-1].activation
         predict = jax.jit(lambda given, rows: _activation(last, _forward(network, given, rows, None, False)[0]))
         return lambda: np.asarray(predict(parameters, x))
-    optimizer = _optimizer(workload.optimizer)
+    optimizer = _optimizer(workload.optimizer, workload.learning_rate)
     state = (parameters, optimizer.init(parameters), jax.random.key(0))
     one = _training_step(workload, network, optimizer)
     inputs, targets = jnp.asarray(x), jnp.asarray(y)

@@ -76,10 +76,10 @@ def _normalise(x: Any) -> Any:
 _FORMULAS = {"trivial": _trivial, "elementwise": _elementwise, "normalise": _normalise}
 
 
-def _optimizer(name: str) -> Any:
+def _optimizer(name: str, rate: float) -> Any:
     if name == "sgd":
-        return keras.optimizers.SGD(0.001, momentum=0.9)
-    return keras.optimizers.Adam(0.001) if name == "adam" else keras.optimizers.RMSprop(0.001)
+        return keras.optimizers.SGD(rate, momentum=0.9)
+    return keras.optimizers.Adam(rate) if name == "adam" else keras.optimizers.RMSprop(rate)
 
 
 def prepare(workload: Workload, batch: int) -> Callable[[], Any]:
@@ -93,7 +93,9 @@ def prepare(workload: Workload, batch: int) -> Callable[[], Any]:
         # XLA is left out here and below: on a CPU its convolutions are several times slower than TensorFlow's own.
         model.compile(jit_compile=False)
         return lambda: model.predict_on_batch(x)
-    model.compile(loss=workload.loss, optimizer=_optimizer(workload.optimizer), jit_compile=False)
+    model.compile(
+        loss=workload.loss, optimizer=_optimizer(workload.optimizer, workload.learning_rate), jit_compile=False
+    )
     if workload.mode == "fit":
         return lambda: model.fit(x, y, batch_size=batch, epochs=1, verbose=0, shuffle=False).history["loss"][-1]
 

@@ -66,12 +66,12 @@ def build(network: Network) -> Any:
     return model
 
 
-def _optimizer(name: str) -> Any:
+def _optimizer(name: str, rate: float) -> Any:
     from symgraph import optimizers
 
     if name == "sgd":
-        return optimizers.SGD(0.001, momentum=0.9)
-    return optimizers.Adam(0.001) if name == "adam" else optimizers.RMSprop(0.001)
+        return optimizers.SGD(rate, momentum=0.9)
+    return optimizers.Adam(rate) if name == "adam" else optimizers.RMSprop(rate)
 
 
 def _formula(workload: Workload) -> Any:
@@ -99,7 +99,7 @@ def prepare(workload: Workload, batch: int) -> Callable[[], Any]:
     model = build(workload.network)
     if workload.mode == "predict":
         return lambda: model.predict(x, batch_size=batch)
-    model.compile(loss=workload.loss, optimizer=_optimizer(workload.optimizer))
+    model.compile(loss=workload.loss, optimizer=_optimizer(workload.optimizer, workload.learning_rate))
     if workload.mode == "fit":
         return lambda: model.fit(x, y, batch_size=batch, epochs=1, verbose=0, shuffle=False).history["loss"][-1]
     return lambda: model.train_on_batch(x, y)

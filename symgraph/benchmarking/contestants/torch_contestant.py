@@ -124,12 +124,12 @@ def build(network: Network) -> nn.Module:
     return model
 
 
-def _optimizer(name: str, parameters: Any) -> torch.optim.Optimizer:
+def _optimizer(name: str, rate: float, parameters: Any) -> torch.optim.Optimizer:
     if name == "sgd":
-        return torch.optim.SGD(parameters, 0.001, momentum=0.9, fused=True)
+        return torch.optim.SGD(parameters, rate, momentum=0.9, fused=True)
     if name == "adam":
-        return torch.optim.Adam(parameters, 0.001, eps=1e-7, fused=True)
-    return torch.optim.RMSprop(parameters, 0.001, alpha=0.9, eps=1e-7)
+        return torch.optim.Adam(parameters, rate, eps=1e-7, fused=True)
+    return torch.optim.RMSprop(parameters, rate, alpha=0.9, eps=1e-7)
 
 
 def _image(x: np.ndarray) -> torch.Tensor:
@@ -165,7 +165,8 @@ def prepare(workload: Workload, batch: int, option: str = "") -> Callable[[], An
     assert y is not None
     model = build(network)
     model.train()
-    optimizer = _optimizer(workload.optimizer, [p for p in model.parameters() if p.requires_grad])
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = _optimizer(workload.optimizer, workload.learning_rate, trained)
     targets = torch.from_numpy(y)
 
     def of_logits(given: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:

@@ -142,6 +142,7 @@ def text_of(function: Any) -> str:
     assert isinstance(inner, Function)
     runner = inner.example()[0].runner
     names: dict[tuple[str, str], str] = {}
+    numbers: dict[str, int] = {}
     lines: list[str] = []
 
     def rows(which: list[Any], indent: str) -> None:
@@ -151,7 +152,10 @@ def text_of(function: Any) -> str:
                 rows(each.body, indent + "    ")
                 continue
             kernel = (each.call.source, each.call.name)
-            label = names.setdefault(kernel, f"{each.call.name} [{len(names) + 1}]")
+            if kernel not in names:
+                numbers[each.call.name] = number = numbers.get(each.call.name, 0) + 1
+                names[kernel] = each.call.name if number == 1 else f"{each.call.name} ({number})"
+            label = names[kernel]
             how = "" if each.call.shared else ", on one thread"
             lines.append(f"{indent}{label}: {len(each.call.arguments)} arguments{how}")
 

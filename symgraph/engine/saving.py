@@ -444,7 +444,7 @@ def _compile(model: Any, training: dict, version: str | None) -> None:
     training = modern_training(training, version, list(model.output_names))
     try:
         model.compile(
-            optimizer=optimizers.deserialize(training["optimizer_config"]),
+            optimizer=_optimizer(training["optimizer_config"]),
             loss=_each(training.get("loss"), losses.deserialize),
             metrics=_each(training.get("metrics"), _metric),
             loss_weights=training.get("loss_weights"),
@@ -456,6 +456,14 @@ def _compile(model: Any, training: dict, version: str | None) -> None:
                              "the model yourself.") from error
     finally:
         model.__dict__.pop("_objective_class", None)  # what the user compiles next is their own
+
+
+def _optimizer(entry: Any) -> Any:
+    try:
+        return optimizers.deserialize(entry)
+    except TypeError as error:  # an option that only the file's writer has
+        raise ValueError(f"The model was compiled with an optimizer that is not there in this form: {error} Load it "
+                         "with compile=False and compile it yourself.") from error
 
 
 def _metric(entry: Any) -> Any:

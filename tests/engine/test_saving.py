@@ -460,3 +460,14 @@ def test_a_model_without_a_weight_to_train(tmp_path):
     before = model.train_on_batch(x, y)
     model.save(tmp_path / "frozen.h5")
     assert load_model(tmp_path / "frozen.h5").train_on_batch(x, y) == before
+
+
+def test_an_optimizer_with_options_of_others(tmp_path):
+    small().save(tmp_path / "model.h5")
+    with h5py.File(tmp_path / "model.h5", "a") as file:
+        training = json.loads(file.attrs["training_config"])
+        training["optimizer_config"] = {"class_name": "Custom>RMSprop", "config": {"momentum": 0.5, "centered": True}}
+        file.attrs["training_config"] = json.dumps(training)
+    with pytest.raises(ValueError, match="RMSprop: .*momentum.*Load it with compile=False"):
+        load_model(tmp_path / "model.h5")
+    assert load_model(tmp_path / "model.h5", compile=False).predict(X).shape == (12, 2)

@@ -34,11 +34,15 @@ def kernel_size(rank: int) -> Callable[[dict], None]:
     names = KERNEL_SIZES[rank]
 
     def convert(keywords: dict) -> None:
-        given = [name for name in names if name in keywords]
-        if not given:
+        missing = [name for name in names if name not in keywords]
+        if len(missing) == rank:
             return
-        if given != list(names):
-            missing = [name for name in names if name not in keywords]
+        # The first sizes may have come by position, `Convolution2D(64, 3, nb_col=3)`: where others stand now.
+        for name, place in zip(names, ("kernel_size", "strides")):
+            if missing and missing[0] == name and _is_count(keywords.get(place)):
+                keywords[name] = keywords.pop(place)
+                missing.remove(name)
+        if missing:
             raise TypeError(f"the size of the kernel is {', '.join(names)}: {', '.join(missing)} is missing")
         keywords["kernel_size"] = tuple(keywords.pop(name) for name in names)
 

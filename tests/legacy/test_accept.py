@@ -196,3 +196,18 @@ def test_calls_in_new_words_are_not_touched():
     wrapped(None, 3, activation="relu")
     wrapped(None, output_dim=4)
     assert calls == [(3, {"activation": "relu"}), (4, {})]
+
+
+@pytest.mark.parametrize(("made", "size"), [
+    (lambda: layers.Convolution2D(5, 3, nb_col=2), (3, 2)),
+    (lambda: layers.Convolution3D(5, 3, 2, kernel_dim3=4), (3, 2, 4)),
+    (lambda: layers.Convolution3D(5, 3, kernel_dim2=2, kernel_dim3=4), (3, 2, 4)),
+])
+def test_sizes_of_kernels_by_position_and_by_name(made, size):
+    layer = made()
+    assert layer.kernel_size == size and set(layer.strides) == {1}
+
+
+def test_a_size_that_is_missing_is_named():
+    with pytest.raises(TypeError, match="nb_row is missing"):
+        layers.Convolution2D(5, nb_col=3)

@@ -271,14 +271,13 @@ class GRUCell(_Cell):
             if self.bias is not None:
                 inner = inner + self.bias[1]
             inner_update, inner_reset, inner_new = self._split(inner)
-            reset = self.recurrent_activation(reset + inner_reset)
+            update, reset = update + inner_update, self.recurrent_activation(reset + inner_reset)
             new = self.activation(new + reset * inner_new)
         else:
-            inner = self._recurrent(state, 0, 2)
-            inner_update, inner_reset = inner[:, :self.units], inner[:, self.units:]
-            reset = self.recurrent_activation(reset + inner_reset)
+            both = projected[:, :2 * self.units] + self._recurrent(state, 0, 2)
+            update, reset = both[:, :self.units], self.recurrent_activation(both[:, self.units:])
             new = self.activation(new + self._recurrent(reset * state, 2, 3))
-        update = self.recurrent_activation(update + inner_update)
+        update = self.recurrent_activation(update)
         output = update * state + (1 - update) * new
         return output, [output]
 

@@ -20,6 +20,7 @@ from symgraph.backends.cpu import (
     lower,  # noqa: F401  fills the table
     objects,
 )
+from symgraph.backends.cpu.loops import sizes_of, threads_own_rows
 from symgraph.backends.cpu.pool import ALONE, CHECKED, ROW, SHARED, Pool, row
 from symgraph.backends.cpu.table import LOWERINGS, Address, Bits, KernelCall, Status
 from symgraph.compiler.program import CONSTANT, INPUT, OUTPUT, VARIABLE, Program, Step
@@ -79,6 +80,13 @@ class TapeRow:
     body: list[TapeRow] = field(default_factory=list)
     step: Step | None = None
 
+    def steps_by_rows(self) -> list[Step]:
+        """The steps of a loop, if threads can share each of them by rows; none where they cannot."""
+        calls = [each.call for each in self.body]
+        if any(call is None or not call.by_rows for call in calls):
+            return []
+        return [each.step for each in self.body if each.step is not None]
+
 
 class NumbaRunner:
     """A program with its kernels and the layout of its argument table."""
@@ -113,6 +121,8 @@ class NumbaRunner:
                 self.number(each.length)
                 for entry in self.patched(each):
                     self.number(self.increment(each, entry))
+                for size in sizes_of(each.steps_by_rows(), each.loop):
+                    self.number(size)
             elif each.call is not None:
                 self.number(each.call.work)
                 self.number(each.call.active)
@@ -342,18 +352,20 @@ class BoundProgram:
         tape: list[list[int]] = []
         self.patches: list[np.ndarray] = []
 
-        def write(rows: list[TapeRow]) -> None:
+        def write(rows: list[TapeRow], by_rows: bool = False) -> None:
             for each in rows:
                 if each.call is not None:
                     if not values[runner.number(each.call.active)]:
                         continue
-                    shared = each.call.shared and values[runner.number(each.call.work)] >= LEAST_SHARED_CALL
+                    enough = by_rows or values[runner.number(each.call.work)] >= LEAST_SHARED_CALL
+                    shared = each.call.shared and enough
                     address = runner.kernels[each.call.source, each.call.name]
                     mode = SHARED if shared and threads > 1 else ALONE
                     status = 0
                     if each.step is not None and each.step.op.checks:
                         mode, status = mode + CHECKED, self.status.ctypes.data
-                    tape.append(row(address, table + 8 * each.first, mode=mode, barrier=1, patches=status))
+                    barrier = int(not by_rows)
+                    tape.append(row(address, table + 8 * each.first, mode=mode, barrier=barrier, patches=status))
                     continue
                 pairs = [
                     (table + 8 * entry, values[runner.number(runner.increment(each, entry))])
@@ -363,7 +375,7 @@ class BoundProgram:
                 self.patches.append(patches)
                 head = len(tape)
                 tape.append([])
-                write(each.body)
+                write(each.body, threads > 1 and self._shared_by_rows(each, work_of(each.body), threads))
                 tape[head] = row(
                     count=values[runner.number(each.length)],
                     rows=len(tape) - head - 1,
@@ -383,6 +395,15 @@ class BoundProgram:
         self.run = pool.prepare(self.tape.ctypes.data, len(tape), threads) if tape else _nothing
         if runner.uses_blas and runner.may_end_early:
             self.run = _guarded(self.run)
+
+    def _shared_by_rows(self, loop: TapeRow, work: int, threads: int) -> bool:
+        """Return whether the threads go through each iteration of a loop side by side, without a barrier in it."""
+        steps = loop.steps_by_rows()
+        plan = self.runner.program.plan
+        assert loop.loop is not None and plan is not None
+        return (
+            bool(steps) and work >= LEAST_SHARED_CALL and threads_own_rows(steps, loop.loop, self.value, plan, threads)
+        )
 
     def value(self, size: DimLike) -> int:
         """Return the value of a size that the runner knows."""

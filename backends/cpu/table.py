@@ -46,6 +46,8 @@ class KernelCall:
         active: 0 for sizes with which the call is left out.
         calls_blas: True where BLAS must be held to one thread meanwhile.
         fails: what to say when it reports a bad value.
+        by_rows: True where part p of parts makes just the rows `span(rows, p, parts)` of its results, if there are as
+            many, and reads only these rows of what it reads place by place (see `symgraph.backends.cpu.loops`).
     """
 
     name: str
@@ -56,6 +58,7 @@ class KernelCall:
     active: DimLike = 1
     calls_blas: bool = False
     fails: str = ""
+    by_rows: bool = False
 
 
 #: Templates of elementwise operations: name -> function(result type, argument types) giving a format string.

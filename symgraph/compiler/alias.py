@@ -77,7 +77,9 @@ class _Search:
     def _may_move(self, source: View, target: View, position: int) -> bool:
         buffer, goal = self.program.buffers[source.buffer], self.program.buffers[target.buffer]
         whole = source.is_contiguous and source.offset == 0 and source.size == buffer.size
-        if buffer.kind != TEMPORARY or not whole or not target.is_contiguous or source.dtype != target.dtype:
+        if buffer.kind != TEMPORARY or not whole or source.dtype != target.dtype:
+            return False
+        if not target.is_contiguous and not self._made_for(source, target, position):
             return False
         if goal.kind in (INPUT, CONSTANT):
             return False
@@ -97,6 +99,15 @@ class _Search:
             if k > position and goal.kind == VARIABLE:
                 return False  # it is written again while the value may be read through it
         return True
+
+    def _made_for(self, source: View, target: View, position: int) -> bool:
+        """Return whether a copy is all that reads a result of a loop nest: it can have gaps between its rows then."""
+        if self.reads[source.buffer] != {position} or target.strides[-1] != 1 or len(self.writes[source.buffer]) != 1:
+            return False
+        (first,) = self.writes[source.buffer]
+        step = self.steps[first]
+        made = [view for view in map(self.resolve, step.outputs) if view.buffer == source.buffer]
+        return step.loop is None and step.is_loop_nest and made == [source] and source.shape == target.shape
 
     def _is_whole(self, view: View, buffer: int) -> bool:
         view = self.resolve(view)
@@ -139,6 +150,8 @@ def _redirect(view: View, moves: dict[int, View]) -> View:
     target = moves.get(view.buffer)
     if target is None:
         return view
+    if not target.is_contiguous:  # nobody looks at a part of it
+        return target
     return replace(view, buffer=target.buffer, offset=target.offset + view.offset)
 
 

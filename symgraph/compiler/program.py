@@ -135,6 +135,7 @@ class Step:
         scratch: working memory that the executor's lowering asked for.
         loop: what a scan repeats.
         source: "file:line" of the user's code it comes from, or None.
+        in_loop: True in the body of a loop.
     """
 
     op: Op
@@ -144,6 +145,7 @@ class Step:
     scratch: tuple[View, ...] = ()
     loop: Loop | None = None
     source: str | None = None
+    in_loop: bool = False
 
     @property
     def name(self) -> str:

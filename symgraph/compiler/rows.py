@@ -13,7 +13,8 @@ updates), or a zero gradient makes them so, as in `x <- x - rate * gradient` wit
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
+from typing import TypeVar
 
 from symgraph.compiler.graph import Graph, rebuild
 from symgraph.compiler.lowerings import Lowerings
@@ -25,6 +26,9 @@ from symgraph.ops.fused import Expression, Instruction, fused, fused_rows
 from symgraph.ops.indexing import first_rows, joined_indices, rows_at, rows_used, scatter_add, sum_rows
 from symgraph.ops.scan import item, item_op
 from symgraph.ops.shape import broadcast_op, concatenate, reshape, reshape_op
+
+_Key = TypeVar("_Key")
+_Item = TypeVar("_Item")
 
 #: The words that an executor must have.
 NEEDED = ("first_rows", "sum_rows", "fused_rows")
@@ -111,7 +115,6 @@ def touch_rows(graph: Graph, lowerings: Lowerings) -> Graph:
     readers = consumers(topological_order(graph.roots))
     outputs = set(graph.outputs)
     found: dict[Node, Node] = {}
-    touched: set[Node] = set()
     for maker, updates in targets_of.items():
         values = [value for _, value in updates]
         items = [each for each in readers[maker] if each.op is item_op] or [maker]
@@ -124,15 +127,33 @@ def touch_rows(graph: Graph, lowerings: Lowerings) -> Graph:
         made = _by_rows(maker, targets)
         if made is not None:
             found[maker] = made
-            touched.update(targets)
-    # What a step writes in place, no other such step may read: there would be no order in which both are right.
-    for maker, made in list(found.items()):
-        own = {target for target, _ in targets_of[maker]}
-        if any(_base(read) in touched - own for read in made.inputs):
-            del found[maker]
+    reads = {maker: {_base(read) for read in made.inputs} for maker, made in found.items()}
+    writes = {maker: {target for target, _ in targets_of[maker]} for maker in found}
+    found = {maker: found[maker] for maker in written_last(reads, writes)}
     if not found:
         return graph
     return graph.rewritten(lambda node, inputs: found.get(node) or rebuild(node, inputs))
+
+
+def written_last(reads: Mapping[_Key, Container[_Item]], writes: Mapping[_Key, Collection[_Item]]) -> list[_Key]:
+    """Order what writes in place so that each place is read by the others before it is written.
+
+    Args:
+        reads, writes: what each one reads and writes.
+
+    Returns:
+        The ones for which there is such an order, in that order.
+    """
+    ordered: list[_Key] = []
+    pending = list(writes)
+    while True:
+        for each in pending:
+            if not any(place in reads[other] for other in pending if other is not each for place in writes[each]):
+                ordered.append(each)
+                pending.remove(each)
+                break
+        else:
+            return ordered
 
 
 def _base(node: Node) -> Node:

@@ -26,9 +26,10 @@ from symgraph.compiler.program import (
     View,
     contiguous_strides,
 )
+from symgraph.compiler.rows import written_last
 from symgraph.graph.node import Attributes, Node, items_of
 from symgraph.graph.traverse import consumers, topological_order
-from symgraph.graph.type import DimLike, TensorType, new_symbol
+from symgraph.graph.type import Dim, DimLike, TensorType, new_symbol, symbols
 from symgraph.ops.fused import Expression, fused
 from symgraph.ops.leaf import constant
 from symgraph.ops.linalg import fused_matmul
@@ -83,7 +84,10 @@ class _Builder:
     """Turns nodes into steps; one for a program and one for each body of a loop in it."""
 
     def __init__(self, lowerings: Lowerings, prepare: Prepare, outer: _Builder | None = None) -> None:
-        self.lowerings, self.prepare = lowerings, prepare
+        self.lowerings, self.prepare, self.outer = lowerings, prepare, outer
+        self.index: Dim | None = None  # of the loop whose body it builds
+        self.captured: set[int] = set()  # buffers that such a loop reads and does not write
+        self.hoisted: list[View] = []  # copies of such, made before the loop
         self.buffers: list[Buffer] = outer.buffers if outer else []
         self.steps: list[Step] = []
         self.views: dict[Node, View] = {}
@@ -113,11 +117,20 @@ class _Builder:
         """The same elements without gaps, copied if need be (once for all who ask)."""
         if view.is_contiguous:
             return view
+        if self.outer is not None and view.buffer in self.captured and not self._moves(view):
+            known = self.outer.contiguous(view, origin)
+            self.hoisted.append(known)
+            return known
         known = self.copies.get(view)
         if known is None:
             known = self.copies[view] = self.fresh(TensorType(view.dtype, view.shape))
             self.steps.append(copy_step(view, known, origin))
         return known
+
+    def _moves(self, view: View) -> bool:
+        """Return whether a view inside a loop looks elsewhere in each iteration."""
+        assert self.index is not None
+        return any(self.index.symbol in symbols(size) for size in (view.offset, *view.shape, *view.strides))
 
     # ------------------------------------------------------------------------------------------------ steps
 
@@ -222,18 +235,25 @@ class _Builder:
         for source, target in zip(initial, states, strict=True):
             self.steps.append(copy_step(source, target, node.source))
         inner = _Builder(self.lowerings, self.prepare, self)
+        inner.index = index
+        inner.captured = {view.buffer for view in (*sequences, *captured)}
         leaves = (*body.sequences, *body.states, *body.captured)
         # Leaves keep their identity through the passes, so the prepared body is found by them.
         prepared = self.prepare(Graph(leaves, body.outputs, tuple(zip(body.states, body.next_states, strict=True))))
         slices = [view.slice_first(index) for view in sequences]
         for leaf, view in zip(prepared.inputs, (*slices, *states, *captured), strict=True):
             inner.views[leaf] = view
-        inner.run(prepared.roots, {value for _, value in prepared.updates})
-        for output, target in zip(prepared.outputs, stacked, strict=True):
-            inner.steps.append(copy_step(inner.view(output), target.slice_first(index), node.source))
+        # Old states are put away first: then the new ones can be made in their place.
+        early = [output in body.states for output in prepared.outputs]
+        for first in (True, False):
+            if not first:
+                inner.run(prepared.roots, {value for _, value in prepared.updates})
+            for output, target, is_early in zip(prepared.outputs, stacked, early, strict=True):
+                if is_early == first:
+                    inner.steps.append(copy_step(inner.view(output), target.slice_first(index), node.source))
         inner.write_updates(prepared.updates)
-        loop = Loop(index, length, tuple(inner.steps))
-        reads = tuple(dict.fromkeys((*sequences, *captured)))
+        loop = Loop(index, length, tuple(replace(step, in_loop=True) for step in inner.steps))
+        reads = tuple(dict.fromkeys((*sequences, *captured, *inner.hoisted)))
         self.steps.append(Step(node.op, Attributes({}), reads, results, loop=loop, source=node.source))
         self.keep(node, results)
 
@@ -270,7 +290,11 @@ class _Builder:
                 self.steps.append(copy_step(value, moved, node.source))
                 value = moved
             values.append(value)
-        self.steps += self.in_place
+        reads = {k: {view.buffer for view in step.inputs} for k, step in enumerate(self.in_place)}
+        writes = {k: {view.buffer for view in step.outputs} for k, step in enumerate(self.in_place)}
+        order = written_last(reads, writes)
+        assert len(order) == len(self.in_place), "rows are updated in place without an order of the updates"
+        self.steps += [self.in_place[k] for k in order]
         for target, value in zip(targets, values, strict=True):
             if value != target:
                 self.steps.append(copy_step(value.broadcast_to(target.shape), target))

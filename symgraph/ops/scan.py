@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from symgraph.graph.node import Node
-from symgraph.graph.traverse import rewrite, topological_order
+from symgraph.graph.traverse import consumers, rewrite, topological_order
 from symgraph.graph.type import DimLike, TensorType, TupleType, equal
 from symgraph.ops import linalg, reduction
 from symgraph.ops.elementwise import add
@@ -305,12 +305,13 @@ def build(
     body_states = tuple(states)
     next_results = tuple(map(result, next_states))
     body_outputs = tuple(map(result, outputs))
+    order = topological_order((*next_results, *body_outputs))
     extra = [
         node
-        for node in topological_order((*next_results, *body_outputs))
+        for node in order
         if node.op.kind == "general" and isinstance(node.type, TensorType) and node not in body_outputs
     ]
-    extra = [node for node in extra if node not in captured] + [
+    extra = [_sum_of(node, consumers(order)) for node in extra if node not in captured] + [
         state for state in body_states if state not in body_outputs
     ]
     body = Body(
@@ -321,6 +322,15 @@ def build(
         outputs=(*body_outputs, *extra),
     )
     return scan_op(*sequences.values(), *states.values(), *captured.values(), body=body, length=length)
+
+
+def _sum_of(node: Node, readers: dict[Node, list[Node]]) -> Node:
+    """The sum that alone reads a costly result, if there is one: gradients need no more, and it is made with it."""
+    if len(readers.get(node, ())) == 1:
+        (reader,) = readers[node]
+        if reader.op is add and reader.type == node.type and reader.inputs[0] is not reader.inputs[1]:
+            return reader
+    return node
 
 
 def _replacing(old: Node, new: Node) -> Callable[[Node, tuple[Node, ...]], Node]:

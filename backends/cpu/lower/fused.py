@@ -36,7 +36,9 @@ def fused(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     arguments = Arguments()
     code = ExpressionCode(expression, step.inputs, shape, arguments)
     targets = [Operand(f"y{k}", view.strides, view.offset, view) for k, view in enumerate(step.outputs)]
-    shape = collapse(shape, [*code.all_operands, *targets])
+    # In the body of a loop threads share rows, so that nobody waits for what another one makes (see `loops`).
+    by_rows = step.in_loop and len(shape) > 1
+    shape = collapse(shape, [*code.all_operands, *targets], [by_rows] + [False] * (len(shape) - 1) if shape else None)
     index = loop_indices(len(shape))
     code.declare(buffers, independent=True)
     for operand, view in zip(targets, step.outputs, strict=True):
@@ -74,7 +76,8 @@ def fused(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
         body.append("    " * rank + f"{operand.name}[{place(operand, index)}] = v{value}")
     name = "copy" if not expression.instructions else "_".join(each.op for each in expression.instructions[:4])
     work = work_of(expression, len(step.inputs), size_of(step.attrs["shape"]))
-    return [KernelCall(name, kernel_source(arguments, body), tuple(arguments.entries), work, shared=rank > 0)]
+    source = kernel_source(arguments, body)
+    return [KernelCall(name, source, tuple(arguments.entries), work, shared=rank > 0, by_rows=by_rows)]
 
 
 # ----------------------------------------------------------------------------------------------------- reductions

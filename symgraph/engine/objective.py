@@ -230,7 +230,7 @@ class Objective:
                     expanded.append((metric, is_weighted))
                     continue
                 function = metric._fn
-                if getattr(function, "__module__", "").startswith("symgraph."):
+                if str(getattr(function, "__module__", None)).startswith("symgraph."):
                     expanded.append((metric, is_weighted))
                     continue
                 values = function(output.target, output.output, **metric._fn_kwargs)

@@ -221,12 +221,6 @@ class Bidirectional(Wrapper):
     def _halves(self) -> tuple:
         return self.forward_layer, self.backward_layer
 
-    @property
-    def constraints(self) -> dict:
-        """The constraints of both layers: weight -> constraint."""
-        weights = [weight for layer in self._halves for weight in layer.weights]
-        return {weight: weight.constraint for weight in weights if getattr(weight, "constraint", None) is not None}
-
     # ------------------------------------------------------------------------------------------ shapes
     def build(self, input_shape):
         shape = input_shape[0] if isinstance(input_shape, list) else input_shape

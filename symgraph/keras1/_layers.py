@@ -62,6 +62,10 @@ class OldLayer(NewLayer):
     `self.trainable_weights`, `self.regularizers` and `self.constraints` by hand.
     """
 
+    def __init__(self, **kwargs):  # of layers that users write; the others go to the class that does the work
+        super().__init__(**kwargs)
+        self.regularizers, self.constraints = [], {}
+
     def get_output_shape_for(self, input_shape):
         """The shape of the output for an input shape."""
         return self.compute_output_shape(input_shape)
@@ -101,7 +105,7 @@ class OldLayer(NewLayer):
         fresh = not self.built
         super()._ensure_built(inputs, shapes)
         if fresh:
-            # What a `build` in the Keras-1 way may have set by hand.
+            # What a `build` in the Keras-1 way may have set by hand, or added to.
             for regularizer in self.__dict__.get("regularizers") or []:
                 parameter = getattr(regularizer, "p", None)
                 if parameter is not None and hasattr(regularizer, "penalty"):
@@ -367,17 +371,11 @@ def _pads(first: int, second: int | None = None) -> Derived:
     return Derived(find)
 
 
-def _gate(weight: str, place: int) -> Derived:
-    def find(layer: Any) -> Any:
-        joined = getattr(layer.cell, weight)
-        size = K.int_shape(joined)[-1] // len(_GATES[type(layer.cell).__name__])
-        return joined[..., place * size:(place + 1) * size]
-
-    return Derived(find)
+def _of_cell(name: str) -> Derived:
+    return Derived(lambda layer: getattr(layer.cell, name))
 
 
-#: The gates of a cell, in the order in which their weights stand side by side.
-_GATES = {"LSTMCell": "ifco", "GRUCell": "zrh", "ConvLSTM2DCell": "ifco"}
+_GATES = {"LSTM": "ifco", "GRU": "zrh", "ConvLSTM2D": "ifco"}
 _PADS = {"ZeroPadding1D": {"left_pad": _pads(0), "right_pad": _pads(1)},
          "ZeroPadding2D": {"top_pad": _pads(0, 0), "bottom_pad": _pads(0, 1), "left_pad": _pads(1, 0),
                            "right_pad": _pads(1, 1)}}
@@ -394,9 +392,10 @@ def _derived(name: str, names: frozenset) -> dict[str, Derived]:
         rows = {False: 1, True: 2}  # by whether channels come first
         found["output_row"] = Derived(lambda layer: layer.output_shape[rows[layer.dim_ordering == "th"]])
         found["output_col"] = Derived(lambda layer: layer.output_shape[rows[layer.dim_ordering == "th"] + 1])
-    for place, gate in enumerate(_GATES.get(f"{name}Cell", "")):
-        for letter, weight in (("W", "kernel"), ("U", "recurrent_kernel"), ("b", "bias")):
-            found[f"{letter}_{gate}"] = _gate(weight, place)
+    for gate in _GATES.get(name, ""):
+        bias = "input_bias" if name == "GRU" else "bias"
+        for letter, weight in (("W", "kernel"), ("U", "recurrent_kernel"), ("b", bias)):
+            found[f"{letter}_{gate}"] = _of_cell(f"{weight}_{gate}")
     for size in ("input_dim", "input_length"):
         if size not in names:
             found[size] = _input_size(size)

@@ -197,14 +197,19 @@ def test_merge_is_a_function_and_a_first_layer():
     np.testing.assert_array_equal(again.predict(data), joined.predict(data))
 
 
-def test_a_layer_written_in_the_keras_1_way():
+@pytest.mark.parametrize("by_adding", [False, True])
+def test_a_layer_written_in_the_keras_1_way(by_adding):
     class Scale(layers.Layer):
         def build(self, input_shape):
             self.W = K1.variable(np.full(input_shape[1:], 2.0), name="w")
             penalty = regularizers.l2(0.5)
             penalty.set_param(self.W)
-            self.regularizers = [penalty]
-            self.constraints = {self.W: constraints.maxnorm(1.0)}
+            if by_adding:
+                self.regularizers.append(penalty)
+                self.constraints[self.W] = constraints.maxnorm(1.0)
+            else:
+                self.regularizers = [penalty]
+                self.constraints = {self.W: constraints.maxnorm(1.0)}
             self.trainable_weights = [self.W]
 
         def call(self, x, mask=None):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from symgraph.compiler.program import TEMPORARY, MemoryPlan, Program, Step, View
 from symgraph.graph.type import Atom, evaluate
+from symgraph.ops.fused import fused
 
 
 @dataclass
@@ -56,58 +57,53 @@ def lifetimes(program: Program) -> dict[int, Lifetime]:
 def plan_memory(program: Program, values: Mapping[Atom, int]) -> Program:
     """Return the program with a slot for each temporary.
 
+    The largest choose first, and each takes the first slot that is free all its life: what comes later is smaller and
+    adds nothing to the slot (greedy by size, as in Pisarchyk and Lee, "Efficient memory management for deep neural net
+    inference", 2020).
+
     Args:
         program: a scheduled program.
         values: sizes of the symbols in the call at hand; they steer which buffers share, not whether it is right.
     """
     alive = lifetimes(program)
     nbytes = {number: evaluate(program.buffers[number].nbytes, values) for number in alive}
-    starting: dict[int, list[int]] = {}
-    ending: dict[int, list[int]] = {}
-    for number, life in alive.items():
-        starting.setdefault(life.first, []).append(number)
-        ending.setdefault(life.last, []).append(number)
-    at = {start: step for start, step, _ in positions(program.steps)}
+    chains = _chains(program, alive)
+    chains.sort(key=lambda chain: (-max(nbytes[number] for number in chain), alive[chain[0]].first))
     slot_of: dict[int, int] = {}
     members: list[list[int]] = []
-    sizes: list[int] = []
-    free: set[int] = set()
-    for position in sorted({*starting, *ending}):
-        given = _donations(program, at.get(position), alive, position, slot_of)
-        for number in sorted(starting.get(position, ()), key=lambda n: -nbytes[n]):
-            donor = given.get(number)
-            if donor is not None:
-                slot = slot_of[donor]
-            else:
-                chosen = _choose(nbytes[number], free, sizes)
-                slot = len(members) if chosen is None else chosen
-                if chosen is None:
-                    members.append([])
-                    sizes.append(0)
-                free.discard(slot)
-            slot_of[number] = slot
-            members[slot].append(number)
-            sizes[slot] = max(sizes[slot], nbytes[number])
-        donors = set(given.values())
-        for number in ending.get(position, ()):
-            if number not in donors:
-                free.add(slot_of[number])
+    taken: list[int] = []  # for each slot the positions at which it is taken, as bits
+    for chain in chains:
+        first, last = alive[chain[0]].first, alive[chain[-1]].last
+        needed = ((1 << (last - first + 1)) - 1) << first
+        slot = next((k for k, positions_taken in enumerate(taken) if not positions_taken & needed), len(taken))
+        if slot == len(taken):
+            taken.append(0)
+            members.append([])
+        taken[slot] |= needed
+        members[slot] += chain
+        slot_of.update(dict.fromkeys(chain, slot))
     return replace(program, plan=MemoryPlan(slot_of, tuple(tuple(slot) for slot in members)))
 
 
-def _choose(size: int, free: set[int], sizes: list[int]) -> int | None:
-    """The smallest free slot that is large enough, else the largest free one, which then grows."""
-    fitting = [slot for slot in free if sizes[slot] >= size]
-    if fitting:
-        return min(fitting, key=lambda slot: (sizes[slot], slot))
-    return max(free, key=lambda slot: (sizes[slot], -slot)) if free else None
+def _chains(program: Program, alive: Mapping[int, Lifetime]) -> list[list[int]]:
+    """Return the temporaries in lists of those that follow each other in place; most are alone."""
+    starting: dict[int, list[int]] = {}
+    for number, life in alive.items():
+        starting.setdefault(life.first, []).append(number)
+    at = {start: step for start, step, _ in positions(program.steps)}
+    chain_of: dict[int, list[int]] = {}
+    for position in sorted(starting):
+        given = _donations(program, at.get(position), alive, position)
+        for number in starting[position]:
+            chain = chain_of[given[number]] if number in given else []
+            chain.append(number)
+            chain_of[number] = chain
+    return list({id(chain): chain for chain in chain_of.values()}.values())
 
 
-def _donations(
-    program: Program, step: Step | None, alive: dict[int, Lifetime], position: int, slot_of: dict[int, int]
-) -> dict[int, int]:
+def _donations(program: Program, step: Step | None, alive: Mapping[int, Lifetime], position: int) -> dict[int, int]:
     """Return output -> input pairs of a step that may work in place: the input dies where the output begins."""
-    if step is None or not step.is_loop_nest:
+    if step is None or step.op is not fused:  # the memory of the results of a product may hold it before they are made
         return {}
     taken = {step.inputs[k].buffer for k in step.read_elsewhere}
     pairs: dict[int, int] = {}
@@ -120,7 +116,7 @@ def _donations(
             if (
                 dying is not None
                 and dying.last == position
-                and view.buffer in slot_of
+                and dying.first < position
                 and view.buffer not in taken
                 and _is_whole(program, view)
                 and view.shape == output.shape

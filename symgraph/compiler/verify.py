@@ -81,6 +81,6 @@ def _verify_plan(program: Program) -> None:
             if alive[earlier].last < alive[later].first:
                 continue
             step = starts[alive[later].first]
-            in_place = alive[earlier].last == alive[later].first and step.is_loop_nest
+            in_place = alive[earlier].last == alive[later].first and step.name == "fused"
             if not in_place:
                 raise VerifyError(f"buffers {earlier} and {later} share a slot and are alive together")

@@ -11,8 +11,9 @@ from symgraph.compiler.program import Buffer, Step, View
 from symgraph.graph.type import DimLike, Shape, size_of
 from symgraph.ops.fused import Expression
 
-#: Rows and columns of a product that are computed before the expression over them: they stay in the cache.
-TILE = (144, 512)
+#: Results of a product that are computed before the expression over them: they stay in the cache. At most so many rows
+#: of them, which is a block of product.py; fewer rows are longer ones.
+TILE, HIGH = 144 * 512, 144
 #: Below so many columns (or rows) a thread's part is too narrow for products to be fast.
 _BLOCK = 16
 _SHARES = [
@@ -96,9 +97,24 @@ def matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     return [KernelCall("matmul", source, tuple(arguments.entries), work, calls_blas=True, by_rows=by_rows)]
 
 
+def _free_target(step: Step, kind: str) -> int | None:
+    """Return the number of a result whose memory can hold the product meanwhile, or None if there is none.
+
+    (The plan of memory gives results of this operation no memory that its inputs are in.)
+    """
+    for number, view in enumerate(step.outputs):
+        others = (*step.inputs, *step.outputs[:number], *step.outputs[number + 1 :])
+        if view.dtype == kind and view.strides[1] == 1 and all(one.buffer != view.buffer for one in others):
+            return number
+    return None
+
+
 @register("fused_matmul", strided=True, contiguous=2)
 def fused_matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
-    """A tile of the product at a time, which never leaves the cache, then the expression over the tile."""
+    """A tile of the product at a time, then the expression over the tile while it is in the cache.
+
+    The tile is made where a result will be, unless the expression reads what lies there.
+    """
     expression: Expression = step.attrs["expression"]
     shape = step.attrs["shape"]
     *views, x, y = step.inputs
@@ -106,32 +122,41 @@ def fused_matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     transposes = (step.attrs["transpose_x"], step.attrs["transpose_y"])
     kind = expression.operands[-1]
     summed = _name_matrices(arguments, x, y, transposes, shape, buffers)
-    high, wide = TILE
-    value = f"tile[(i - first) * {wide} + j - left]"
     # Operands are named x0, x1 ...: no clash with the matrices.
-    code = ExpressionCode(expression, views, shape, arguments, value)
+    code = ExpressionCode(expression, views, shape, arguments, "tile[(i - first) * line + j - left]")
     targets = [Operand(f"z{k}", view.strides, view.offset, view) for k, view in enumerate(step.outputs)]
     code.declare(buffers, independent=True)
     for operand, view in zip(targets, step.outputs, strict=True):
         arguments.pointer(operand.name, view, buffers[view.buffer].size, independent=True)
         declare_strides(operand, arguments)
+    place_of_tile = ""
+    free = _free_target(step, kind)
+    if free is not None:
+        arguments.named("line", step.outputs[free].strides[0])
+        place_of_tile = f"shift(z{free}, {arguments.named('tile_0', step.outputs[free].offset)} + first * line + left)"
     lines = code.lines(["i", "j"])
     body = [
         *(_SHARES_IN_LOOPS if step.in_loop else _SHARES),
-        f"tile = workspace_{kind}_{high * wide}()",
+        "if r1 <= r0:",
+        "    return",
+        f"high = select(r1 - r0 < {HIGH}, r1 - r0, {HIGH})",
+        f"wide = {TILE} // high // {_BLOCK} * {_BLOCK}",
         *(line.text for line in lines if line.level == 0),
-        f"for first in range(r0, r1, {high}):",
-        f"    last = select(r1 - first < {high}, r1, first + {high})",
-        f"    for left in range(c0, c1, {wide}):",
-        f"        right = select(c1 - left < {wide}, c1, left + {wide})",
+        *([] if place_of_tile else [f"tile = workspace_{kind}_{TILE}()", "line = wide"]),
+        "for first in range(r0, r1, high):",
+        "    last = select(r1 - first < high, r1, first + high)",
+        "    for left in range(c0, c1, wide):",
+        "        right = select(c1 - left < wide, c1, left + wide)",
+        *([f"        tile = {place_of_tile}"] if place_of_tile else []),
         "        if summed > 0:",
         f"            gemm_{kind}(turned_x != 0, turned_y != 0, last - first, right - left, summed, {kind}(1),",
         "                shift(x, x_0 + first * row_step), x_line,",
         "                shift(y, y_0 + left * column_step), y_line,",
-        f"                {kind}(0), tile, {wide})",
+        f"                {kind}(0), tile, line)",
         "        else:",
-        f"            for k in range({high * wide}):",
-        f"                tile[k] = {kind}(0)",
+        "            for i in range(last - first):",
+        "                for j in range(right - left):",
+        f"                    tile[i * line + j] = {kind}(0)",
         "        for i in range(first, last):",
         *("            " + line.text for line in lines if line.level == 1),
         "            for j in range(left, right):",

@@ -146,3 +146,6 @@ def obtain_input_shape(input_shape: Any, default_size: int, min_size: int, data_
         raise ValueError(f"If `include_top` is True, you should specify a static `input_shape`. Got "
                          f"`input_shape={given}`")
     return given
+
+
+_obtain_input_shape = obtain_input_shape  # the name under which scripts with networks of their own know it

@@ -14,6 +14,7 @@ import numpy as np
 from symgraph import activations, constraints, initializers, regularizers
 from symgraph import backend as K
 from symgraph.engine.layer import Layer
+from symgraph.engine.old_attributes import Derived, named_gates
 from symgraph.utils.generic_utils import has_arg
 
 __all__ = ["GRUCell", "LSTMCell", "SimpleRNNCell"]
@@ -225,6 +226,8 @@ class SimpleRNNCell(_Cell):
         return output, [output]
 
 
+@named_gates("zrh", kernel="kernel", recurrent_kernel="recurrent_kernel", input_bias="input_bias",
+             recurrent_bias="recurrent_bias")
 class GRUCell(_Cell):
     """One step of GRU (Cho et al. 2014).
 
@@ -254,6 +257,10 @@ class GRUCell(_Cell):
         self.recurrent_activation = activations.get(recurrent_activation)
         self.implementation = check_implementation(self, implementation)
         self.reset_after = reset_after
+
+    #: The part of the bias that goes with the inputs; and the one that goes with the state, where there is one.
+    input_bias = Derived(lambda cell: cell._input_bias())
+    recurrent_bias = Derived(lambda cell: cell.bias[1] if cell.bias is not None and cell.reset_after else None)
 
     def _bias_shape(self) -> tuple:
         columns = self.units * self.gates
@@ -286,6 +293,7 @@ class GRUCell(_Cell):
                 "implementation": self.implementation, "reset_after": self.reset_after}
 
 
+@named_gates("ifco", kernel="kernel", recurrent_kernel="recurrent_kernel", bias="bias")
 class LSTMCell(_Cell):
     """One step of LSTM (Hochreiter & Schmidhuber 1997).
 

@@ -8,6 +8,7 @@ from symgraph import activations, constraints, initializers, regularizers
 from symgraph import backend as K
 from symgraph.engine.input_spec import InputSpec
 from symgraph.engine.layer import Layer
+from symgraph.engine.old_attributes import named_gates
 from symgraph.layers.cells import _rate, forget_bias_of_one
 from symgraph.layers.recurrent import _of_cell, _RNNOfCell
 from symgraph.layers.rnn import RNN, StackedRNNCells
@@ -17,6 +18,7 @@ from symgraph.utils.conv_utils import conv_output_length, normalize_data_format,
 __all__ = ["ConvLSTM2D", "ConvLSTM2DCell", "ConvRNN2D"]
 
 
+@named_gates("ifco", kernel="kernel", recurrent_kernel="recurrent_kernel", bias="bias")
 class ConvLSTM2DCell(Layer):
     """One step of ConvLSTM2D (Shi et al. 2015).
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from symgraph import backend as K
+from symgraph.engine.old_attributes import Derived
 from symgraph.layers.cells import GRUCell, LSTMCell, forget_bias_of_one
 from symgraph.layers.recurrent import _RNNOfCell
 
@@ -66,6 +67,10 @@ class _CuDNNLSTMCell(LSTMCell):
 
 class _CuDNNRNN(_RNNOfCell):
     """Common part: what cuDNN does not offer is not offered."""
+
+    kernel = Derived(lambda layer: layer.cell.kernel)
+    recurrent_kernel = Derived(lambda layer: layer.cell.recurrent_kernel)
+    bias = Derived(lambda layer: layer.cell.bias)
 
     def _set_up(self, of_cell, of_loop, activity_regularizer, kwargs):
         of_loop["go_backwards"] = kwargs.pop("go_backwards", False)

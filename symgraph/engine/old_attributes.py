@@ -13,7 +13,7 @@ import numpy as np
 
 from symgraph.utils.generic_utils import object_list_uid
 
-__all__ = ["Derived", "LayerAttributes", "ModelAttributes", "NetworkAttributes"]
+__all__ = ["Derived", "LayerAttributes", "ModelAttributes", "NetworkAttributes", "named_gates"]
 
 
 class Derived:
@@ -28,6 +28,33 @@ class Derived:
 
     def __get__(self, owner: Any, kind: type | None = None) -> Any:
         return self if owner is None else self.compute(owner)
+
+
+def named_gates(gates: str, **weights: str) -> Callable[[type], type]:
+    """A decorator of cells: `kernel_i` and its like, the columns of each gate in the weights of all gates.
+
+    # Arguments
+        gates: a letter for each gate, in the order of the columns.
+        weights: name of what is cut -> attribute that holds it.
+    """
+
+    def part(attribute: str, place: int) -> Derived:
+        def cut(cell: Any) -> Any:
+            joined = getattr(cell, attribute)
+            if joined is None:
+                return None
+            size = joined.shape[-1] // len(gates)
+            return joined[..., place * size:(place + 1) * size]
+
+        return Derived(cut)
+
+    def decorate(cls: type) -> type:
+        for name, attribute in weights.items():
+            for place, gate in enumerate(gates):
+                setattr(cls, f"{name}_{gate}", part(attribute, place))
+        return cls
+
+    return decorate
 
 
 def _losses_by_inputs(layer: Any) -> dict:

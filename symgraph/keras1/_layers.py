@@ -14,7 +14,7 @@ from symgraph.engine.layer import Layer as NewLayer
 from symgraph.engine.old_attributes import Derived
 from symgraph.keras1._initializations import INITIALIZATIONS, OldInitializer
 from symgraph.keras1._initializations import get as get_initialization
-from symgraph.keras1._penalties import as_penalty, get_constraint
+from symgraph.keras1._penalties import Regularizer, as_activity_penalty, as_penalty, get_constraint
 from symgraph.legacy.names import signature
 from symgraph.legacy.rules import RULES
 
@@ -107,6 +107,8 @@ class OldLayer(NewLayer):
         if fresh:
             # What a `build` in the Keras-1 way may have set by hand, or added to.
             for regularizer in self.__dict__.get("regularizers") or []:
+                if getattr(regularizer, "layer", None) is self:
+                    continue  # of the outputs: see `_output_penalties`
                 parameter = getattr(regularizer, "p", None)
                 if parameter is not None and hasattr(regularizer, "penalty"):
                     self.add_loss(regularizer.penalty(parameter))
@@ -114,6 +116,15 @@ class OldLayer(NewLayer):
                     self.add_loss(regularizer(K.constant(0.0)))
             for parameter, constraint in (self.__dict__.get("constraints") or {}).items():
                 parameter.constraint = constraint
+
+    def _output_penalties(self, results: list) -> list:
+        """Also those of regularizers that were told of this layer by `set_layer`."""
+        own = getattr(self, "activity_regularizer", None)
+        given = [own] if isinstance(own, Regularizer) else []
+        given += [each for each in self.__dict__.get("regularizers") or [] if getattr(each, "layer", None) is self
+                  and each is not own]
+        found = [] if given[:1] == [own] else super()._output_penalties(results)
+        return found + [as_activity_penalty(each)(result) for each in given for result in results]
 
     def get_config(self):
         config = super().get_config()

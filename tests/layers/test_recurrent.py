@@ -534,3 +534,21 @@ def test_the_training_argument_of_a_call():
                                                                          [layer(x, training=False)])
     assert not np.allclose(always([X])[0], always([X])[0])
     np.testing.assert_array_equal(never([X, 1])[0], never([X, 0])[0])
+
+
+def test_the_weights_of_the_gates_have_names():
+    lstm = LSTM(3)
+    lstm.build((None, 5, 2))
+    for name, joined in (("kernel", lstm.cell.kernel), ("recurrent_kernel", lstm.cell.recurrent_kernel),
+                         ("bias", lstm.cell.bias)):
+        parts = [K.eval(getattr(lstm.cell, f"{name}_{gate}")) for gate in "ifco"]
+        np.testing.assert_array_equal(np.concatenate(parts, axis=-1), K.get_value(joined))
+    for reset_after in (False, True):
+        cell = GRUCell(3, reset_after=reset_after)
+        cell.build((None, 2))
+        assert K.int_shape(cell.kernel_h) == (2, 3) and K.int_shape(cell.input_bias_z) == (3,)
+        assert (cell.recurrent_bias_r is None) == (not reset_after)
+    assert LSTMCell(3, use_bias=False).build((None, 2)) is None
+    fast = CuDNNLSTM(3)
+    fast.build((None, 5, 2))
+    assert fast.kernel is fast.cell.kernel

@@ -371,7 +371,7 @@ class Layer(WeightOwner, NodeAccess):
         output_shapes = self._output_shapes(inputs, shapes, results)
         stored = {key: value for key, value in kwargs.items() if key != "mask"}
         connect(self, tensors, results, masks, output_masks, shapes, output_shapes, stored)
-        return results if isinstance(given, (list, tuple)) else results[0]
+        return unpack_singleton(results)
 
     def _run(self, inputs: Any, mask: Any, arguments: dict) -> tuple[Any, list, list]:
         """`call` and `compute_mask`, with what belongs to them: penalties, and what inner layers added."""
@@ -381,15 +381,20 @@ class Layer(WeightOwner, NodeAccess):
         masks = to_list(self.compute_mask(inputs, mask), allow_tuple=True)
         if len(masks) != len(results):
             masks = [None] * len(results)
-        regularizer = getattr(self, "activity_regularizer", None)
-        if regularizer is not None:
-            self.add_loss([regularizer(result) for result in results], inputs)
+        penalties = self._output_penalties(results)
+        if penalties:
+            self.add_loss(penalties, inputs)
         for entry in self._inner_entries():
             if id(entry) not in before:
                 own = self._conditional_on(inputs)
                 own["losses"] += entry["losses"]
                 own["updates"] += entry["updates"]
         return given, results, masks
+
+    def _output_penalties(self, results: list) -> list:
+        """The penalties on the outputs of a call."""
+        regularizer = getattr(self, "activity_regularizer", None)
+        return [] if regularizer is None else [regularizer(result) for result in results]
 
     def _inner_entries(self) -> list[dict]:
         """The losses and updates of the calls of inner layers (a network passes on those of its own)."""

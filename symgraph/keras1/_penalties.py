@@ -11,9 +11,8 @@ from symgraph import constraints as new_constraints
 from symgraph import regularizers as new_regularizers
 
 __all__ = ["ActivityRegularizer", "EigenvalueRegularizer", "OldConstraint", "Regularizer", "WeightRegularizer",
-           "activity_l1", "activity_l1l2", "activity_l2", "as_penalty", "get_constraint", "get_regularizer", "l1",
-           "l1l2",
-           "l2"]
+           "activity_l1", "activity_l1l2", "activity_l2", "as_activity_penalty", "as_penalty", "get_constraint",
+           "get_regularizer", "l1", "l1l2", "l2"]
 
 
 class Regularizer:
@@ -185,6 +184,33 @@ def as_penalty(identifier: Any) -> Any:
     if found is None or not hasattr(found, "set_param"):
         return found
     return OldPenalty(found)
+
+
+class _OneOutput:
+    """Stands for a layer with one output, before a regularizer that asks for the outputs of its layer."""
+
+    def __init__(self, output: Any):
+        self.output = output
+        self.inbound_nodes = self._inbound_nodes = [None]
+
+    def get_output_at(self, index: int) -> Any:
+        return self.output
+
+
+def as_activity_penalty(regularizer: Any) -> Any:
+    """A Keras-1 regularizer of a layer's output as a function of that output."""
+    if isinstance(regularizer, _Penalty):
+        return regularizer.penalty
+
+    def penalty(output: Any) -> Any:  # a class of the user's own
+        layer = regularizer.layer
+        regularizer.set_layer(_OneOutput(output))
+        try:
+            return regularizer(K.constant(0.0))
+        finally:
+            regularizer.set_layer(layer)
+
+    return penalty
 
 
 class OldConstraint:

@@ -561,3 +561,33 @@ def test_flat_layers_and_weights_in_groups_of_files():
         for one, other in zip(first.get_weights(), second.get_weights()):
             np.testing.assert_array_equal(one, other)
         second.load_weights_from_hdf5_group_by_name(file)
+
+
+class Spread(regularizers.Regularizer):
+    """A penalty of the user's own, on the outputs of a layer, as Keras 1 asks for them."""
+
+    def __call__(self, loss):
+        for index in range(len(self.layer.inbound_nodes)):
+            loss = loss + K1.sum(K1.square(self.layer.get_output_at(index))) * 0.25
+        return K1.in_train_phase(loss, loss)
+
+
+@pytest.mark.parametrize("make, factor", [(lambda: regularizers.activity_l2(0.5), 0.5), (Spread, 0.25)])
+@pytest.mark.parametrize("name", ["activity_regularizer", "other_name"])
+def test_a_layer_of_ones_own_with_a_penalty_on_its_output(make, factor, name):
+    class Scale(layers.Layer):
+        def build(self, input_shape):
+            self.W = K1.variable(np.full(input_shape[1:], 2.0))
+            self.trainable_weights = [self.W]
+            penalty = make()
+            setattr(self, name, penalty)
+            penalty.set_layer(self)
+            self.regularizers.append(penalty)
+
+        def call(self, x, mask=None):
+            return x * self.W
+
+    model = _model(Scale(input_shape=(3,)))
+    x = np.arange(6.0).reshape(2, 3)
+    assert model.test_on_batch(x, 2 * x) == pytest.approx(0)
+    assert model.train_on_batch(x, 2 * x) == pytest.approx(factor * np.sum((2 * x) ** 2))

@@ -269,3 +269,24 @@ def test_optimizers_clip_and_constrain_as_if_the_gradient_were_dense(options, pe
             step([indices, weights(indices)] if scattered else [dense(indices, weights(indices))])
         found.append(K.get_value(table))
     np.testing.assert_allclose(found[0], found[1], rtol=1e-9, atol=1e-11)
+
+
+def test_a_step_goes_along_finite_differences():
+    """Of a loss in which rows are read several times, through something that is not linear."""
+    table = K.variable(start(), dtype="float64")
+    indices = K.placeholder((None, 3), dtype="int32")
+    loss = K.sum(K.exp(K.sum(K.tanh(K.gather(table, indices)), axis=1)) * K.gather(table, indices)[:, 0])
+    step = K.function([indices], [loss], updates=[(table, table - K.gradients(loss, [table])[0])])
+    value = K.function([indices], [loss])
+    batch = [[3, 5, 3], [0, -1, 3]]
+    step([batch])
+    moved = start() - K.get_value(table)
+    assert "fused_rows" in names(step)
+    for place in [(3, 0), (3, 8), (5, 4), (0, 1), (59, 2), (7, 7)]:
+        around = []
+        for sign in (1, -1):
+            changed = start()
+            changed[place] += sign * 1e-6
+            K.set_value(table, changed)
+            around.append(value([batch])[0])
+        np.testing.assert_allclose(moved[place], (around[0] - around[1]) / 2e-6, rtol=1e-6, atol=1e-8)

@@ -94,7 +94,7 @@ APART = (over_the_batch, turned_batch, batch_as_weights, rows_seen_by_all)
 def test_the_numbers_are_those_of_the_reference(step, batch):
     feeds = [np.random.RandomState(0).normal(size=(batch, 6, UNITS)).astype("float32")]
     _, expected = run(step, feeds, executor="numpy")
-    for threads in (1, 2, 4):
+    for threads in (1, 4):
         function, found = run(step, feeds, threads=threads)
         for got, wanted in zip(found, expected, strict=True):
             np.testing.assert_allclose(got, wanted, rtol=2e-4, atol=2e-4 * np.abs(wanted).max())
@@ -103,14 +103,14 @@ def test_the_numbers_are_those_of_the_reference(step, batch):
 
 
 @pytest.mark.parametrize("layer", [SimpleRNN, GRU, LSTM, lambda units, **more: GRU(units, reset_after=True, **more)])
-@pytest.mark.parametrize("options", [{}, {"recurrent_dropout": 0.3, "dropout": 0.2}, {"go_backwards": True}])
+@pytest.mark.parametrize("options", [{}, {"recurrent_dropout": 0.3, "dropout": 0.2, "go_backwards": True}])
 def test_training_is_the_same_to_the_bit_for_any_number_of_threads(layer, options):
     rng = np.random.RandomState(0)
     x = rng.normal(size=(33, 7, 20)).astype("float32")
     x[::3, 4:] = 0  # masked
     y = rng.rand(33, 1)
     found = []
-    for threads in (1, 2, 3, 4):
+    for threads in (1, 2, 3):
         config.set_threads(threads)
         np.random.seed(0)
         inputs = Input((7, 20))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from compare import node_input, run
+from compare import agree, node_input, run
 from host_kernels import needs_compiler
 
+from symgraph import backend as K
+from symgraph import optimizers
 from symgraph.graph.type import new_symbol
-from symgraph.ops.indexing import gather, scatter_add
+from symgraph.ops.indexing import first_rows, gather, rows_used, scatter_add, sum_rows
+from symgraph.ops.scan import item
+from symgraph.runtime.executor import use
 
 pytestmark = needs_compiler
 
@@ -71,3 +75,40 @@ def test_an_index_out_of_range_is_reported_when_results_are_fetched(gpu, wrong):
         run([scatter_add(values, b, shape=(3,))], [(values, np.ones(3, np.float32)), (b, indices)], gpu)
     (fine,) = run([gather(a, b)], [(a, x), (b, np.array([0, 1, 3]))], gpu)  # the note of before is gone
     assert fine.tolist() == [0.0, 1.0, 3.0]
+
+
+@pytest.mark.parametrize(("rows", "entries"), [(7, 100), (4000, 1300), (9, 0)])
+def test_rows_that_are_used(gpu, rows, entries):
+    indices = np.random.RandomState(3).randint(-rows, rows, entries).astype(np.int32)
+    values = np.random.RandomState(4).randn(entries, 3)
+    a, b = node_input((new_symbol("m"), 3), "float64"), node_input((new_symbol("m"),), "int32")
+    found = first_rows(b, rows=rows)
+    nodes = [item(found, 0), item(found, 1), rows_used(b, rows=rows), sum_rows(a, b, item(found, 0))]
+    agree(nodes, [(a, values), (b, indices)], gpu, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adagrad", "Adam", "AMSGrad", "Lion"])
+@pytest.mark.parametrize("lazy", [False, True])
+def test_tables_are_trained_as_by_the_reference(gpu, name, lazy):
+    """Dense steps read sums of rows, lazy ones write only the rows used; both with a norm that is clipped."""
+    rng = np.random.RandomState(0)
+    start, factors = rng.randn(60, 9), rng.randn(4, 3, 9)
+    batches = [rng.randint(-60, 60, (n, 3)) for n in (4, 0, 2)]
+    found, names = {}, {}
+    for executor in ("numpy", "cupy"):
+        with use(executor):
+            options = {"amsgrad": True} if name == "AMSGrad" else {}
+            kind = getattr(optimizers, "Adam" if name == "AMSGrad" else name)
+            optimizer = kind(0.0625, clipnorm=3.0, lazy=lazy, **options)
+            table = K.variable(start, dtype="float64")
+            indices, weights = K.placeholder((None, 3), dtype="int32"), K.placeholder((None, 3, 9), dtype="float64")
+            loss = K.sum(K.gather(table, indices) * weights)
+            step = K.function([indices, weights], [loss], updates=optimizer.get_updates(loss, [table]))
+            for batch in batches:
+                step([batch, factors[: len(batch)]])
+            found[executor] = [K.get_value(table), *optimizer.get_weights()]
+            names[executor] = [each.name for each in step.example()[0].program.steps]
+    for got, wanted in zip(found["cupy"], found["numpy"], strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-9)
+    assert names["cupy"] == names["numpy"] and "sum_rows" in names["cupy"]
+    assert ("fused_rows" in names["cupy"]) == (lazy or name in ("Adagrad",))

@@ -193,6 +193,25 @@ def test_the_groups_of_a_grouped_convolution():
         np.testing.assert_allclose(found.transpose(0, 2, 3, 1) if first else found, expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("network", [
+    lambda shape: densenet.DenseNet((2, 1), weights=None, include_top=False, pooling="avg", input_shape=shape),
+    lambda shape: applications.MobileNetV2(shape, 0.35, weights=None, classes=5),
+], ids=["DenseNet", "MobileNetV2"])
+def test_both_layouts_give_the_same(network):
+    rng = np.random.default_rng(0)
+    last = network((32, 32, 3))
+    weights = [rng.normal(size=w.shape) * np.sqrt(2 / np.prod(w.shape[:-1])) if w.ndim > 1
+               else rng.uniform(0.8, 1.2, w.shape) for w in last.get_weights()]
+    last.set_weights(weights)
+    x = rng.uniform(-1, 1, (2, 32, 32, 3)).astype("float32")
+    expected = last.predict(x)
+    K.set_image_data_format("channels_first")
+    first = network((3, 32, 32))
+    first.set_weights(weights)
+    np.testing.assert_allclose(first.predict(x.transpose(0, 3, 1, 2)), expected, rtol=1e-3, atol=1e-4)
+    assert expected.std() > 1e-3  # the signal has not died away
+
+
 def test_a_network_is_saved_and_loaded(tmp_path):
     """Also one with functions of its own, which the file names."""
     x = Input((8, 8, 32))

@@ -118,9 +118,9 @@ class _Builder:
         if view.is_contiguous:
             return view
         if self.outer is not None and view.buffer in self.captured and not self._moves(view):
-            known = self.outer.contiguous(view, origin)
-            self.hoisted.append(known)
-            return known
+            hoisted = self.outer.contiguous(view, origin)
+            self.hoisted.append(hoisted)
+            return hoisted
         known = self.copies.get(view)
         if known is None:
             known = self.copies[view] = self.fresh(TensorType(view.dtype, view.shape))

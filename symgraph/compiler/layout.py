@@ -11,7 +11,7 @@ poolings are left alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from symgraph.compiler.graph import Graph, rebuild
 from symgraph.graph.node import Node
@@ -22,6 +22,7 @@ from symgraph.ops.op import REGISTRY
 #: Operations whose results are channels-last images.
 SPATIAL = ("conv", "conv_input_gradient", "max_pool", "max_pool_gradient", "max_pool_select", "average_pool",
            "average_pool_gradient")  # fmt: skip
+Transpose = Callable[[Node, Sequence[int]], Node]
 #: Attributes that hold one value an axis.
 _BY_AXIS = {"embed": ("shape", "starts", "steps"), "slice": ("starts", "sizes", "steps")}
 
@@ -83,15 +84,15 @@ def _like(x: Node, rank: int, axes: Sequence[int]) -> Node:
     return s.transpose(full, axes)
 
 
-def _past(node: Node, inputs: tuple[Node, ...], moved: set[Node], transposed) -> Node | None:
+def _past(node: Node, inputs: tuple[Node, ...], moved: set[Node], transposed: Transpose) -> Node | None:
     """An operation on transposed images as the transposition of one on images; None where it is not to be moved."""
     first = next(one for one in inputs if one in moved)
     axes = first.attrs["axes"]
     if node.op.kind == "elementwise":
         return _elementwise(node, inputs, moved, axes, transposed)
-    bases = [one.inputs[0] if one in moved and one.attrs["axes"] == axes else None for one in inputs]
-    if any(base is None for base in bases):
+    if not all(one in moved and one.attrs["axes"] == axes for one in inputs):
         return None
+    bases = [one.inputs[0] for one in inputs]
     if node.op.kind == "reduction":
         return _reduction(node, bases[0], axes, transposed)
     if node.op is s.concatenate_op:
@@ -103,7 +104,9 @@ def _past(node: Node, inputs: tuple[Node, ...], moved: set[Node], transposed) ->
     return None
 
 
-def _elementwise(node: Node, inputs: tuple[Node, ...], moved: set[Node], axes, transposed) -> Node | None:
+def _elementwise(
+    node: Node, inputs: tuple[Node, ...], moved: set[Node], axes: Sequence[int], transposed: Transpose
+) -> Node | None:
     """Where all large operands are transposed in the same way; small ones follow."""
     operands = []
     back = _inverse(axes)
@@ -125,7 +128,7 @@ def _elementwise(node: Node, inputs: tuple[Node, ...], moved: set[Node], axes, t
     return transposed(new, axes)
 
 
-def _reduction(node: Node, base: Node, axes: Sequence[int], transposed) -> Node:
+def _reduction(node: Node, base: Node, axes: Sequence[int], transposed: Transpose) -> Node:
     """A reduction over other axes of the base; axes that stay come into their order by a view."""
     reduced = tuple(sorted(axes[axis] for axis in node.attrs["axes"]))
     new = node.op(base, **{**node.attrs, "axes": reduced})

@@ -12,6 +12,8 @@ convolution.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from symgraph.graph.node import Node
 from symgraph.graph.type import FLOATS, Shape, TensorType, equal
 from symgraph.ops.elementwise import relu
@@ -127,7 +129,7 @@ def conv_kernel_gradient(node, grad):
 
 
 #: What may follow a convolution in the same step.
-ACTIVATIONS = {"linear": lambda x: x, "relu": relu}
+ACTIVATIONS: dict[str, Callable[[Node], Node]] = {"linear": lambda x: x, "relu": relu}
 
 
 def _infer_conv_epilogue(

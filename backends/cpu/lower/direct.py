@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from symgraph import config
-from symgraph.backends.cpu.lower.window import Geometry, indented, kernel_call
+from symgraph.backends.cpu.lower.window import Geometry, indented, kernel_call, name_independent
 from symgraph.backends.cpu.microkernels import ADD, panel_width
 from symgraph.backends.cpu.table import Arguments, KernelCall
 from symgraph.compiler.program import Buffer, View
@@ -45,7 +45,7 @@ class Taps(NamedTuple):
         size: elements of the source.
         target: elements of the target.
         first, every: the first place in the target that is computed, and the step from one to the next.
-        count: elements of a window.
+        elements: of a window.
         apart: the distance of its elements in the source.
         stride: the distance of windows in the source.
         before: how far before the source the first window begins.
@@ -57,7 +57,7 @@ class Taps(NamedTuple):
     target: DimLike
     first: int
     every: int
-    count: int
+    elements: int
     apart: int
     stride: int
     before: DimLike
@@ -113,8 +113,8 @@ def backward_taps(geometry: Geometry) -> list[list[Taps]]:
         axes.append(phases)
     found = []
     for taps in itertools.product(*[[_ONE]] * (AXES - len(axes)), *axes):
-        if any(one.count == 0 for one in taps):  # nothing was sent there: zeros
-            taps = tuple(one._replace(count=int(axis == 0), tap=0) for axis, one in enumerate(taps))
+        if any(one.elements == 0 for one in taps):  # nothing was sent there: zeros
+            taps = tuple(one._replace(elements=int(axis == 0), tap=0) for axis, one in enumerate(taps))
         found.append(list(taps))
     return found
 
@@ -125,21 +125,21 @@ def backward_taps(geometry: Geometry) -> list[list[Taps]]:
 def _most_piece(taps: Sequence[Taps], channels: int) -> int:
     """How many windows of a line are computed at a time, so that all they need is small."""
     last = taps[-1]
-    each = taps[0].count * _reach(taps[1]) * last.stride * channels
+    each = taps[0].elements * _reach(taps[1]) * last.stride * channels
     most = max(LEAST_PIECE, min(MOST_PIECE, BAND // max(each, 1)))
     count = last.target
     return max(1, min(most, count)) if isinstance(count, int) else most
 
 
 def _reach(one: Taps) -> int:
-    return (max(one.count, 1) - 1) * one.apart + 1
+    return (max(one.elements, 1) - 1) * one.apart + 1
 
 
 def _region(taps: Sequence[Taps], channels: int) -> int:
     """Numbers that one line of windows needs at most."""
     last = taps[-1]
     columns = (_most_piece(taps, channels) - 1) * last.stride + _reach(last)
-    return taps[0].count * _reach(taps[1]) * columns * channels
+    return taps[0].elements * _reach(taps[1]) * columns * channels
 
 
 def border_memory(taps: Sequence[Sequence[Taps]], channels: DimLike) -> tuple[str, DimLike]:
@@ -168,7 +168,7 @@ def _declare_taps(arguments: Arguments, taps: Sequence[Taps]) -> list[str]:
     lines = []
     for axis, one in enumerate(taps):
         for letter, value in (
-            ("n", one.size), ("target", one.target), ("first", one.first), ("every", one.every), ("k", one.count),
+            ("n", one.size), ("target", one.target), ("first", one.first), ("every", one.every), ("k", one.elements),
             ("d", one.apart), ("s", one.stride), ("p", one.before), ("reach", _reach(one)),
         ):  # fmt: skip
             arguments.named(f"{letter}{axis}", value)
@@ -214,18 +214,12 @@ _REGION = [
 ]
 
 
-def _independent(arguments: Arguments, buffers: Sequence[Buffer], **views: View) -> None:
-    for name, view in views.items():
-        arguments.pointer(name, view, buffers[view.buffer].size, independent=True)
-        arguments.named(f"{name}_0", view.offset)
-
-
 def _declare_source(
     arguments: Arguments, buffers: Sequence[Buffer], x: View, scratch: View | None, taps: Sequence[Taps]
 ) -> None:
     channels = x.shape[-1]
     assert isinstance(channels, int)
-    _independent(arguments, buffers, x=x, scratch=x if scratch is None else scratch)
+    name_independent(arguments, buffers, x=x, scratch=x if scratch is None else scratch)
     for name, value in (
         ("scratch_size", 0 if scratch is None else scratch.size), ("borders", int(scratch is not None)),
         ("region", _region(taps, channels)), ("most_piece", _most_piece(taps, channels)), ("all_channels", channels),
@@ -244,7 +238,7 @@ def pack(buffers: Sequence[Buffer], kernel: View, packed: View, groups: int, tur
         turned: make panels of channels instead.
     """
     arguments = Arguments()
-    _independent(arguments, buffers, w=kernel, u=packed)
+    name_independent(arguments, buffers, w=kernel, u=packed)
     channels, filters = kernel.shape[-2:]
     for name, value in (
         ("window", size_of(kernel.shape[:-2])), ("channels", channels), ("filters", filters), ("groups", groups),
@@ -308,7 +302,7 @@ def convolution(
     """
     arguments = Arguments()
     _declare_source(arguments, buffers, x, scratch, taps)
-    _independent(arguments, buffers, w=packed, y=target, bias=x if bias is None else bias)
+    name_independent(arguments, buffers, w=packed, y=target, bias=x if bias is None else bias)
     derived = _declare_taps(arguments, taps)
     window = (1,) * (AXES - len(window)) + tuple(window)
     inner, outer = x.shape[-1] // groups, target.shape[-1] // groups
@@ -322,7 +316,7 @@ def convolution(
         ("panel_size", size_of(window) * each), ("group_size", size_of(window) * each * _panels(outer)),
         ("tap", sum(one.tap * step for one, step in zip(taps, steps, strict=True))),
         *((f"tap{axis}", one.tap_step * step) for axis, (one, step) in enumerate(zip(taps, steps, strict=True))),
-        ("together", taps[2].count if merged else 1),
+        ("together", taps[2].elements if merged else 1),
     ):  # fmt: skip
         arguments.named(name, value)
     body = [
@@ -401,13 +395,13 @@ def kernel_gradient(
     """
     arguments = Arguments()
     _declare_source(arguments, buffers, x, scratch, taps)
-    _independent(arguments, buffers, g=grad, y=parts)
+    name_independent(arguments, buffers, g=grad, y=parts)
     derived = _declare_taps(arguments, taps)
     inner, filters = kernel[-2:]
     merged = taps[2].apart == 1 and groups == 1
     for name, value in (
         ("inner", inner), ("outer", filters // groups), ("filters", filters), ("groups", groups),
-        ("parts", parts_of(kernel)), ("size", size_of(kernel)), ("together", taps[2].count if merged else 1),
+        ("parts", parts_of(kernel)), ("size", size_of(kernel)), ("together", taps[2].elements if merged else 1),
     ):  # fmt: skip
         arguments.named(name, value)
     body = [

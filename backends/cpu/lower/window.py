@@ -108,6 +108,13 @@ def name_views(arguments: Arguments, buffers: Sequence[Buffer], **views: View) -
         arguments.named(f"{name}_0", view.offset)
 
 
+def name_independent(arguments: Arguments, buffers: Sequence[Buffer], **views: View) -> None:
+    """The same with a promise: no loop writes what another iteration touches (`symgraph.backends.cpu.language`)."""
+    for name, view in views.items():
+        arguments.pointer(name, view, buffers[view.buffer].size, independent=True)
+        arguments.named(f"{name}_0", view.offset)
+
+
 def kernel_call(
     name: str, arguments: Arguments, body: list[str], work: DimLike, blas: bool = False, shared: bool = True
 ) -> KernelCall:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symgraph import config
-from symgraph.backends.cpu.lower.window import Geometry, indented, kernel_call
+from symgraph.backends.cpu.lower.window import Geometry, indented, kernel_call, name_independent
 from symgraph.backends.cpu.microkernels import ADD, panel_width
 from symgraph.backends.cpu.table import Arguments, KernelCall
 from symgraph.compiler.program import Buffer, View
@@ -154,13 +154,6 @@ def _declare(arguments: Arguments, geometry: Geometry, scratch: View, channels: 
     geometry.declare(arguments)
 
 
-def _independent(arguments: Arguments, buffers: Sequence[Buffer], **views: View) -> None:
-    """Name the pointers of views; no loop over channels writes what another iteration reads."""
-    for name, view in views.items():
-        arguments.pointer(name, view, buffers[view.buffer].size, independent=True)
-        arguments.named(f"{name}_0", view.offset)
-
-
 def _per_block(body: list[str]) -> list[str]:
     return [
         f"for first in range(start, stop, {TILES}):",
@@ -184,7 +177,7 @@ def transform_kernel(buffers: Sequence[Buffer], kernel: View, transformed: View)
     What a last panel has too much is left as it is: nothing is made of it.
     """
     arguments = Arguments()
-    _independent(arguments, buffers, w=kernel, u=transformed)
+    name_independent(arguments, buffers, w=kernel, u=transformed)
     channels, filters = kernel.shape[2:]
     for name, value in (("channels", channels), ("filters", filters), ("panel", panel_width())):
         arguments.named(name, value)
@@ -223,7 +216,15 @@ def forward(
     channels, filters = x.shape[-1], target.shape[-1]
     assert isinstance(channels, int) and isinstance(filters, int)
     arguments = Arguments()
-    _independent(arguments, buffers, x=x, u=transformed, y=target, scratch=scratch, bias=x if bias is None else bias)
+    name_independent(
+        arguments,
+        buffers,
+        x=x,
+        u=transformed,
+        y=target,
+        scratch=scratch,
+        bias=x if bias is None else bias,
+    )
     arguments.named("batch", x.shape[0])
     arguments.named("flags", flags)
     _declare(arguments, geometry, scratch, channels, filters)
@@ -292,7 +293,7 @@ def kernel_gradient(
     channels, filters = x.shape[-1], grad.shape[-1]
     assert isinstance(channels, int) and isinstance(filters, int)
     arguments = Arguments()
-    _independent(arguments, buffers, x=x, g=grad, u=parts, scratch=scratch)
+    name_independent(arguments, buffers, x=x, g=grad, u=parts, scratch=scratch)
     arguments.named("batch", x.shape[0])
     arguments.named("parts", _parts(channels, filters))
     _declare(arguments, geometry, scratch, channels, filters)
@@ -335,7 +336,7 @@ def kernel_gradient(
     summed = kernel_call("winograd_kernel_gradient", arguments, body, work)
 
     arguments = Arguments()
-    _independent(arguments, buffers, u=parts, w=target)
+    name_independent(arguments, buffers, u=parts, w=target)
     for name, value in (("channels", channels), ("filters", filters), ("parts", _parts(channels, filters))):
         arguments.named(name, value)
     body = [

@@ -140,7 +140,7 @@ def test_phases_name_each_place_and_tap_once(size, window, stride, before):
     found = []
     for *_, taps in backward_taps(geometry):
         for number, place in enumerate(range(taps.first, size, taps.every)):
-            for element in range(taps.count):
+            for element in range(taps.elements):
                 source = number * taps.stride - taps.before + element * taps.apart
                 if 0 <= source < count:
                     found.append((place, source, taps.tap + element * taps.tap_step))

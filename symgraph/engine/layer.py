@@ -363,7 +363,7 @@ class Layer(WeightOwner, NodeAccess):
                     masks = to_list(mask)
                 elif not is_all_none(masks) and has_arg(self.call, "mask"):
                     arguments["mask"] = mask
-                given, results, output_masks = self._run(inputs, mask, arguments)
+                results, output_masks = self._run(inputs, mask, arguments)
                 results = [_fresh(result, tensors) for result in results]
             except Exception as error:
                 self._explain(error, shapes)
@@ -373,11 +373,10 @@ class Layer(WeightOwner, NodeAccess):
         connect(self, tensors, results, masks, output_masks, shapes, output_shapes, stored)
         return unpack_singleton(results)
 
-    def _run(self, inputs: Any, mask: Any, arguments: dict) -> tuple[Any, list, list]:
+    def _run(self, inputs: Any, mask: Any, arguments: dict) -> tuple[list, list]:
         """`call` and `compute_mask`, with what belongs to them: penalties, and what inner layers added."""
         before = {id(entry) for entry in self._inner_entries()}
-        given = self.call(inputs, **arguments)
-        results = to_list(given, allow_tuple=True)
+        results = to_list(self.call(inputs, **arguments), allow_tuple=True)
         masks = to_list(self.compute_mask(inputs, mask), allow_tuple=True)
         if len(masks) != len(results):
             masks = [None] * len(results)
@@ -389,7 +388,7 @@ class Layer(WeightOwner, NodeAccess):
                 own = self._conditional_on(inputs)
                 own["losses"] += entry["losses"]
                 own["updates"] += entry["updates"]
-        return given, results, masks
+        return results, masks
 
     def _output_penalties(self, results: list) -> list:
         """The penalties on the outputs of a call."""

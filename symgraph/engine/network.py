@@ -394,7 +394,7 @@ class Network(NetworkAttributes, Layer):
             mask_of_call = called_masks[0] if single else called_masks
             if "mask" not in arguments and not is_all_none(called_masks) and has_arg(layer.call, "mask"):
                 arguments["mask"] = mask_of_call
-            _, results, result_masks = layer._run(inputs_of_call, mask_of_call, arguments)
+            results, result_masks = layer._run(inputs_of_call, mask_of_call, arguments)
             self._conditional_on(inputs)["updates"] += layer._conditional_at(called_with, "updates")
             self.add_loss(layer.get_losses_for(called_with), inputs)
             for own, result, mask in zip(node.output_tensors, results, result_masks):

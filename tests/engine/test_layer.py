@@ -37,6 +37,14 @@ def test_weights_in_the_order_of_keras_1():
         layer.add_weight((2,), shape=(3,))
 
 
+def test_a_list_of_one_output_is_that_output():
+    """As `K.gradients` in a Lambda gives it."""
+    x = Input((3,))
+    slope = Lambda(lambda t: K.gradients(K.sum(K.square(t)), t))(x)
+    assert K.is_tensor(slope)
+    np.testing.assert_allclose(Model(x, slope).predict(np.ones((2, 3))), np.full((2, 3), 2.0))
+
+
 def test_default_names_count_by_class():
     K.reset_uids()
     assert [Dense(1).name, Dense(1).name, Scale().name, Dense(1, name="mine").name] == [

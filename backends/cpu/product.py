@@ -8,7 +8,7 @@ library; benchmarks/results/products.md has its output):
   go over it (``multiply_strips``); transposed operands are exchanged while they are packed.
 - *streams*, one row times a matrix: limited by memory, so the matrix is read once, in the order it lies in - some rows
   at a time (``add_rows_times``) or, transposed, as dot products (``dot_rows``).  One column is the same thing turned.
-- the *library*, for factors other than 0 and 1.
+- the *library*, for factors other than 0 and 1, and for a few rows times a matrix that no cache holds.
 """
 
 from __future__ import annotations
@@ -275,7 +275,8 @@ def kernel(thread, threads, args):
     add = 0
     if beta != float32(0):
         add = 1
-    if alpha != float32(1) or (add == 1 and beta != float32(1)) or k <= 0:
+    few = m > {streamed} and m <= {few} and not turned_b and n * k > {large}
+    if few or alpha != float32(1) or (add == 1 and beta != float32(1)) or k <= 0:
         library_gemm_float32(turned_a, turned_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
         return
     if n == 1 and not turned_a and (turned_b or ldb == 1):
@@ -288,27 +289,34 @@ def kernel(thread, threads, args):
                 dot_rows(shift(a, i * lda), shift(b, j * ldb), ldb, select(n - j < rows, n - j, rows), k,
                          shift(c, i * ldc + j), 1, add)
         return
+    panels = workspace_float32_{panels_size}()
     if m <= {streamed} and not turned_b:
         step = 1
         row_step = lda
         if turned_a:
             step = lda
             row_step = 1
-        if add == 0:
-            for i in range(m):
-                for column in range(n):
-                    c[i * ldc + column] = float32(0)
-        if m == 1:
-            add_rows_times(a, step, b, ldb, k, n, c)
-            return
-        for j in range(0, n, {stream_columns}):
-            wide = select(n - j < {stream_columns}, n - j, {stream_columns})
-            for d in range(0, k, {stream_rows}):
+        columns, rows = {stream_columns}, {summed}
+        if m > 1:
+            columns, rows = {stream_columns} // 4, {stream_rows}
+        for j in range(0, n, columns):
+            wide = select(n - j < columns, n - j, columns)
+            for start in range(0, k, {summed}):
+                stop = select(k - start < {summed}, k, start + {summed})
+                for i in range(m * wide):
+                    panels[i] = float32(0)
+                for d in range(start, stop, rows):
+                    for i in range(m):
+                        add_rows_times(shift(a, i * row_step + d * step), step, shift(b, d * ldb + j), ldb,
+                                       select(stop - d < rows, stop - d, rows), wide, shift(panels, i * wide))
                 for i in range(m):
-                    add_rows_times(shift(a, i * row_step + d * step), step, shift(b, d * ldb + j), ldb,
-                                   select(k - d < {stream_rows}, k - d, {stream_rows}), wide, shift(c, i * ldc + j))
+                    if start > 0 or add == 1:
+                        for e in range(wide):
+                            c[i * ldc + j + e] += panels[i * wide + e]
+                    else:
+                        for e in range(wide):
+                            c[i * ldc + j + e] = panels[i * wide + e]
         return
-    panels = workspace_float32_{panels_size}()
     left = workspace_float32_{left_size}()
     part = workspace_float32_{part_size}()
     depths = (k + {depth} - 1) // {depth}
@@ -357,8 +365,12 @@ COLUMNS = 128
 #: Up to so many rows (or one strip, if the matrix has more numbers than the second), the right matrix is read where it
 #: lies: packing it would take as long as the products.
 DIRECT, SMALL = 24, 1 << 17
+#: Up to so many rows (and more than stream by), the library is faster with matrices of more numbers than the second.
+FEW, LARGE = 24, 1 << 21
 #: Up to so many rows, the right matrix streams by; of several rows, parts that stay in the cache between them.
-STREAMED, STREAM_ROWS, STREAM_COLUMNS = 3, 32, 1024
+STREAMED, STREAM_ROWS, STREAM_COLUMNS = 3, 32, 4096
+#: Products that are summed one after another before they are added to the rest: errors of rounding grow with them.
+SUMMED = 512
 #: Up to so many rows, products with a transposed matrix are dot products; numbers of it that stay in the cache.
 DOTTED, CACHED = 4, 32768
 
@@ -369,7 +381,8 @@ def kernel() -> str:
     return _KERNEL.format(
         panel=2 * lanes, lanes=lanes, panels_size=COLUMNS * DEPTH, part_size=2 * lanes * ROWS, left_size=ROWS * LINE,
         depth=DEPTH, rows=ROWS, line=LINE, columns=COLUMNS, direct=DIRECT, small=SMALL, strip=strip_rows(host()),
-        streamed=STREAMED, stream_rows=STREAM_ROWS, stream_columns=STREAM_COLUMNS, dotted=DOTTED, cached=CACHED,
+        few=FEW, large=LARGE, streamed=STREAMED, summed=SUMMED, stream_rows=STREAM_ROWS, stream_columns=STREAM_COLUMNS,
+        dotted=DOTTED, cached=CACHED,
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from symgraph.legacy.rules import ORDERINGS
 from symgraph.preprocessing import image
 from symgraph.preprocessing.image.affine_transformations import apply_matrix
 from symgraph.preprocessing.text import Tokenizer as NewTokenizer
-from symgraph.utils import test_utils
+from symgraph.utils import layer_utils, test_utils
 from symgraph.utils.vis_utils import plot_model
 
 __all__ = ["FUNCTIONS"]
@@ -48,6 +49,24 @@ def get_source_inputs(tensor, layer=None, node_index=None):
             if not any(one is known for known in found):
                 found.append(one)
     return found
+
+
+def print_summary(layers, relevant_nodes=None, line_length=100, positions=[0.33, 0.55, 0.67, 1.0]):  # noqa: B006
+    """Print a table of layers.
+
+    # Arguments
+        layers: the layers.
+        relevant_nodes: names of the calls to show connections of (`model.container_nodes`); default: all.
+        line_length: width of the table.
+        positions: fractions of the width (or positions) where the columns end.
+    """
+    nodes = {f"{layer.name}_ib-{index}": node for layer in layers for index, node in enumerate(layer._inbound_nodes)}
+    shown = nodes.values() if relevant_nodes is None else [nodes[key] for key in relevant_nodes if key in nodes]
+    layer_utils.print_summary(SimpleNamespace(
+        name="layers", built=True, layers=layers, _nodes_by_depth={0: list(shown)}, _node_ids={id(n) for n in shown},
+        weights=[weight for layer in layers for weight in layer.weights],
+        trainable_weights=[weight for layer in layers for weight in layer.trainable_weights],
+    ), line_length, positions)
 
 
 def to_list(x):

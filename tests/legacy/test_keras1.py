@@ -591,3 +591,15 @@ def test_a_layer_of_ones_own_with_a_penalty_on_its_output(make, factor, name):
     x = np.arange(6.0).reshape(2, 3)
     assert model.test_on_batch(x, 2 * x) == pytest.approx(0)
     assert model.train_on_batch(x, 2 * x) == pytest.approx(factor * np.sum((2 * x) ** 2))
+
+
+def test_a_table_of_layers(capsys):
+    from symgraph.keras1 import layers as old
+    from symgraph.keras1.models import Model as Old
+    from symgraph.keras1.utils.layer_utils import print_summary
+
+    x, dense = old.Input(shape=(3,), name="x"), old.Dense(2, name="d")
+    model = Old(x, old.merge([dense(x), dense(x)], mode="sum", name="m"))
+    print_summary(model.layers, ["x_ib-0", "d_ib-0"], line_length=80)
+    lines = capsys.readouterr().out.splitlines()
+    assert sum("x[0][0]" in line for line in lines) == 1 and "Total params: 8" in lines

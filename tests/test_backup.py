@@ -12,8 +12,8 @@ import pytest
 
 from symgraph import backend as K
 from symgraph import callbacks
-from symgraph.engine import Sequential
-from symgraph.layers import BatchNormalization, Dense, Dropout
+from symgraph.engine import Input, Model, Sequential
+from symgraph.layers import GRU, BatchNormalization, Bidirectional, Dense, Dropout, SimpleRNN
 from symgraph.utils import Sequence
 
 RNG = np.random.default_rng(0)
@@ -207,6 +207,33 @@ def test_the_place_in_the_data(tmp_path, kind, save_freq):
     for crash in (2, 3):
         assert program(path, crash) is None and path.exists()
     got = program(path)
+    for a, b in zip(got[0], want[0]):
+        np.testing.assert_array_equal(a, b)
+    assert got[1] == want[1]
+
+
+@pytest.mark.parametrize("save_freq", ["epoch", 1])
+def test_the_states_of_inner_layers(tmp_path, save_freq):
+    """Stateful loops in a wrapper and in an inner model, several outputs, several callbacks of metrics."""
+    data = RNG.normal(size=(8, 3, 2)).astype("float32")
+    targets = [RNG.normal(size=(8, 4)).astype("float32"), RNG.normal(size=(8, 3)).astype("float32")]
+
+    def program(path, crash=None):
+        np.random.seed(8)
+        inner = Sequential([SimpleRNN(3, stateful=True, batch_input_shape=(2, 3, 2))], name="inner")
+        x = Input(batch_shape=(2, 3, 2))
+        model = Model(x, [Bidirectional(GRU(2, stateful=True), name="both")(x), inner(x)])
+        model.compile("adam", "mse", metrics=["mae"])
+        given = [Crash(crash), *([callbacks.BackupAndResume(path, save_freq=save_freq)] if path else [])]
+        try:
+            model.fit(data, targets, batch_size=2, epochs=3, verbose=0, shuffle=False, callbacks=given)
+        except KeyboardInterrupt:
+            return None
+        return model.get_weights(), dict(model.history.history)
+
+    want = program(None)
+    assert program(tmp_path / "backup", 1) is None
+    got = program(tmp_path / "backup")
     for a, b in zip(got[0], want[0]):
         np.testing.assert_array_equal(a, b)
     assert got[1] == want[1]

@@ -204,11 +204,19 @@ class BackupAndResume(Callback):
 def _variables(model: Any) -> dict[str, list]:
     """The variables that a run goes on from, by kind."""
     optimizer, objective = model.optimizer, model._compiled
-    states = [state for layer in model.layers for state in getattr(layer, "states", None) or [] if K.is_variable(state)]
+    states: dict[int, Any] = {}
+    pending = [model]
+    while pending:  # also the layers in wrappers and inner models
+        layer = pending.pop()
+        pending += layer._layers
+        held = getattr(layer, "states", None)
+        states.update((id(state), state) for state in (held if isinstance(held, (list, tuple)) else [])
+                      if K.is_variable(state))
     rates = [getattr(optimizer, name) for name in getattr(optimizer, "_hyperparameters", ())]
     metrics = [variable for metric in (*objective.loss_trackers, *objective.metrics) for variable in metric.weights]
     return {
-        "weights": model.weights, "optimizer": [*optimizer.weights, *rates], "states": states, "metrics": metrics,
+        "weights": model.weights, "optimizer": [*optimizer.weights, *rates], "states": list(states.values()),
+        "metrics": metrics,
         "random": [model._random_step(mode) for mode in ("train", "test", "predict")],
     }
 

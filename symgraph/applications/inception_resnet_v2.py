@@ -93,12 +93,13 @@ def InceptionResNetV2(include_top: bool = True, weights: Any = "imagenet", input
     See `symgraph.applications.vgg16.VGG16` for the arguments.
     """
     made = Construction(include_top, weights, input_tensor, input_shape, pooling, classes, kwargs, 299, 75)
-    layers = {"layers": made.layers}
+    layers: dict[str, Any] = {"layers": made.layers}
     halved: dict = {"strides": 2, "padding": "valid"}
 
     def conv(y: Any, *steps: tuple, last: dict | None = None) -> Any:
         for number, step in enumerate(steps, 1):
-            y = conv2d_bn(y, *step, **layers, **((last or {}) if number == len(steps) else {}))
+            filters, size = step
+            y = conv2d_bn(y, filters, size, **layers, **((last or {}) if number == len(steps) else {}))
         return y
 
     def joined(name: str, *branches: Any) -> Any:

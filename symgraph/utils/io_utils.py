@@ -181,7 +181,7 @@ class H5Dict:
         if attr in data:
             value = data[attr]
             return True, H5Dict(value) if hasattr(value, "keys") else np.asarray(value)
-        pieces = []
+        pieces: list[list] = []
         while f"{attr}{len(pieces)}" in data.attrs:
             pieces.append(data.attrs[f"{attr}{len(pieces)}"].tolist())
         return bool(pieces), [item for piece in pieces for item in piece]

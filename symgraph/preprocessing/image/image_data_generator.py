@@ -92,11 +92,11 @@ class ImageDataGenerator:
         if validation_split and not 0 < validation_split < 1:
             raise ValueError(f"`validation_split` must be strictly between 0 and 1. Received: {validation_split}")
         self._validation_split = validation_split
-        if np.isscalar(zoom_range):
+        if not hasattr(zoom_range, "__len__"):
             zoom_range = (1 - zoom_range, 1 + zoom_range)
         if len(zoom_range) != 2:
             raise ValueError(f"`zoom_range` should be a float or a tuple or list of two floats. Received: {zoom_range}")
-        self.zoom_range = tuple(zoom_range)
+        self.zoom_range: Any = tuple(zoom_range)
         if brightness_range is not None and len(brightness_range) != 2:
             raise ValueError("`brightness_range` should be None or a tuple or list of two floats. Received: "
                              f"{brightness_range}")
@@ -213,7 +213,7 @@ class ImageDataGenerator:
         return x
 
     def _shift(self, amount: Any, size: int) -> float:
-        if not np.isscalar(amount):
+        if hasattr(amount, "__len__"):
             return float(np.random.choice(amount)) * (size if np.max(np.abs(amount)) < 1 else 1)
         if not amount:
             return 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,10 +27,16 @@ class Iterator(Sequence):
         seed: of the order.
     """
 
+    #: Where pictures are written, if anywhere, and how.
+    save_to_dir: Any = None
+    save_prefix: str
+    save_format: str
+    data_format: str
+
     def __init__(self, n, batch_size, shuffle, seed):
         self.n, self.batch_size, self.shuffle, self.seed = n, batch_size, shuffle, seed
         self.batch_index = self.total_batches_seen = 0
-        self.index_array: np.ndarray | None = None
+        self.index_array: Any = None
         self.lock = threading.Lock()
 
     def reset(self):
@@ -83,7 +90,7 @@ class Iterator(Sequence):
                                   "`_get_batches_of_transformed_samples(index_array)`.")
 
     def _save(self, batch: np.ndarray, rows: Any) -> None:
-        if not getattr(self, "save_to_dir", None):
+        if not self.save_to_dir:
             return
         for row, picture in zip(rows, batch):
             name = f"{self.save_prefix}_{row}_{np.random.randint(10**7)}.{self.save_format}"
@@ -95,6 +102,11 @@ class BatchFromFilesMixin:
 
     A class gives `filepaths`, `labels` and `sample_weight`, and has `class_mode`, `class_indices` and `dtype`.
     """
+
+    class_mode: str | None
+    class_indices: dict
+    dtype: Any
+    _save: Callable[[np.ndarray, Any], None]
 
     def set_processing_attrs(self, image_data_generator, target_size, color_mode, data_format, save_to_dir, save_prefix,
                              save_format, subset, interpolation):

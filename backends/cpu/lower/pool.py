@@ -78,14 +78,37 @@ def _give(arguments: Arguments, buffers: Sequence[Buffer], y: View, geometry: Ge
     ]
 
 
-def _shared_by_images(geometry: Geometry, kind: str, walk: list[str], written: bool) -> list[str]:
-    """Lines of a gradient: threads share the images, since windows may overlap. Zeros first, unless all is written."""
-    zeros = ["for e in range(start * size, stop * size):", f"    y[y_0 + e] = {kind}(0)"]
+def _shared(geometry: Geometry, step: Step, kind: str, walk: list[str], written: bool) -> list[str]:
+    """Lines of a gradient, with zeros first unless all is written.
+
+    Threads share the lines of windows where windows along the first axis are apart and all of them lie inside, else the
+    images, since windows may overlap.
+    """
+    window, stride = geometry.window[0], geometry.strides[0]
+    inside = written and all(low == 0 and high == 0 for low, high in step.attrs["padding"])
+    each = ["for row in range(start * rows, stop * rows):", *indented(["place = row", *geometry.locate(), *walk])]
+    if not (inside and isinstance(window, int) and stride >= window):
+        zeros = ["for e in range(start * size, stop * size):", f"    y[y_0 + e] = {kind}(0)"]
+        every = [] if written and _is_tiling(geometry) else zeros
+        return ["start, stop = span(batch, thread, threads)", *every, *each]
+    line = " * ".join(["channels", *(f"n{axis}" for axis in range(1, geometry.axes))])
+    zeros = [  # what belongs to a line of windows reaches to the next one; to the last belongs the rest
+        "for item in range(start, stop):",
+        f"    low = (item // lines * n0 + item % lines * s0) * {line}",
+        f"    high = low + s0 * {line}",
+        "    if item % lines == lines - 1:",
+        "        high = (item // lines + 1) * size",
+        "    for e in range(low, high):",
+        f"        y[y_0 + e] = {kind}(0)",
+    ]
     return [
-        "start, stop = span(batch, thread, threads)",
-        *([] if written and _is_tiling(geometry) else zeros),
-        "for row in range(start * rows, stop * rows):",
-        *indented(["place = row", *geometry.locate(), *walk]),
+        "lines = m0",
+        "if lines == 0:",
+        "    lines = 1",
+        "rows = rows // lines",
+        "start, stop = span(batch * lines, thread, threads)",
+        *([] if _is_tiling(geometry) else zeros),
+        *each,
     ]
 
 
@@ -172,7 +195,6 @@ def _winners(geometry: Geometry, kind: str) -> list[str]:
 
 @register("max_pool_gradient", scratch=_winner_scratch)
 def max_pool_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
-    """Threads share the images, since windows may overlap."""
     x, grad = step.inputs
     (y,), (best, which) = step.outputs, step.scratch
     geometry = _geometry(step, x, grad)
@@ -198,7 +220,7 @@ def max_pool_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]
         given = "given = g[g_0 + row * channels + c]"
         whole = [*_written_out(geometry), "for c in range(channels):", *indented([*_winner(count), given, *give])]
         walk = whole_or_cut(geometry, step.attrs["padding"], whole, walk)
-    body = _shared_by_images(geometry, kind, walk, bool(count))
+    body = _shared(geometry, step, kind, walk, bool(count))
     return [kernel_call("max_pool_gradient", arguments, body, 3 * _work(step, grad.size))]
 
 
@@ -291,7 +313,6 @@ def average_pool(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
 
 @register("average_pool_gradient")
 def average_pool_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
-    """Threads share the images, since windows may overlap."""
     (grad,), (y,) = step.inputs, step.outputs
     geometry = _geometry(step, y, grad)
     arguments = _arguments(geometry, y.shape[-1], size_of(geometry.counts), buffers, g=grad, y=y)
@@ -309,5 +330,5 @@ def average_pool_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelC
         give = _give(arguments, buffers, y, geometry, ["given"] * count)
         whole = [*_written_out(geometry), "for c in range(channels):", *indented([given, *give])]
         walk = whole_or_cut(geometry, step.attrs["padding"], whole, walk)
-    body = _shared_by_images(geometry, kind, walk, bool(count))
+    body = _shared(geometry, step, kind, walk, bool(count))
     return [kernel_call("average_pool_gradient", arguments, body, _work(step, grad.size))]

@@ -288,7 +288,31 @@ def _normalizations(self: Any, words: dict) -> dict:
                                             "samplewise_std_normalization", "zca_whitening")}
 
 
-ImageDataGenerator = _picture_class("ImageDataGenerator", _normalizations)
+class ImageDataGenerator(_picture_class("ImageDataGenerator", _normalizations)):  # type: ignore[misc]
+    """Gives pictures that are changed at random and standardised, with the arguments of Keras 1.
+
+    See `symgraph.preprocessing.image.ImageDataGenerator`.
+    """
+
+    def flow(self, X, y=None, batch_size=32, shuffle=True, seed=None, save_to_dir=None,  # noqa: N803
+             save_prefix="", save_format="jpeg"):
+        """Changed pictures of an array, in batches, without end."""
+        return super().flow(X, y, batch_size=batch_size, shuffle=shuffle, seed=seed, save_to_dir=save_to_dir,
+                            save_prefix=save_prefix, save_format=save_format)
+
+    def flow_from_directory(self, directory, target_size=(256, 256), color_mode="rgb", classes=None,
+                            class_mode="categorical", batch_size=32, shuffle=True, seed=None, save_to_dir=None,
+                            save_prefix="", save_format="jpeg"):
+        """Changed pictures from a folder that has one folder for each class, in batches, without end."""
+        return super().flow_from_directory(
+            directory, target_size, color_mode, classes, class_mode, batch_size, shuffle, seed, save_to_dir,
+            save_prefix, save_format)
+
+    def fit(self, X, augment=False, rounds=1, seed=None):  # noqa: N803
+        """Find the statistics that the featurewise normalisations and the whitening need."""
+        super().fit(X, augment, rounds, seed)
+
+
 NumpyArrayIterator, DirectoryIterator = map(_picture_class, ("NumpyArrayIterator", "DirectoryIterator"))
 
 

@@ -151,6 +151,17 @@ def test_the_nearest_pixel_of_keras_1():
     assert not hasattr(im, "apply_transform")
 
 
+def test_batches_in_the_words_of_keras_1(tmp_path):
+    generator = old_image.ImageDataGenerator(dim_ordering="tf", rescale=0.5)
+    generator.fit(X=PICTURES)
+    x, y = next(generator.flow(PICTURES, np.arange(10), 4, False, 3, str(tmp_path)))
+    assert y.tolist() == [0, 1, 2, 3] and len(list(tmp_path.glob("*.jpeg"))) == 4
+    np.testing.assert_allclose(x, PICTURES[:4] * 0.5)
+    (tmp_path / "a").mkdir()
+    im.save_img(tmp_path / "a" / "1.png", PICTURES[0])
+    assert generator.flow_from_directory(str(tmp_path), (6, 8), "rgb", None, None, 1, False).save_format == "jpeg"
+
+
 def test_pictures_that_may_be_of_the_other_layout():
     with pytest.warns(UserWarning, match=r"channels on axis 1\), i.e. expected either 1, 3, or 4.*\(6 channels\)"):
         im.ImageDataGenerator(data_format="channels_first").flow(PICTURES)

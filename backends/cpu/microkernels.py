@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from symgraph.backends.cpu.vector import Target, host
+from symgraph.backends.cpu import vector
 
 __all__ = [
     "ADD", "ARGUMENTS", "BIAS", "RELU", "SHARED", "TRANSFORMATIONS", "Registers", "checked_functions", "panel_width",
@@ -56,14 +56,14 @@ class Registers(NamedTuple):
     rows: int
 
 
-def registers_of(target: Target) -> Registers:
+def registers_of(target: vector.Target) -> Registers:
     """Return the use of registers on a processor: the sums take three quarters of them."""
     return Registers(target.lanes("float32"), target.registers * 3 // 8)
 
 
 def registers() -> Registers:
     """Return the use of registers on this machine."""
-    return registers_of(host())
+    return registers_of(vector.host())
 
 
 def panel_width() -> int:

@@ -1,0 +1,155 @@
+"""The words of convolutions: against what they mean in checked mode, and their code for processors of other kinds."""
+
+import ctypes
+
+import llvmlite.binding as llvm
+import numpy as np
+import pytest
+from llvmlite import ir
+
+from symgraph.backends.cpu import language, native_microkernels, objects, vector
+from symgraph.backends.cpu.microkernels import ADD, ARGUMENTS, BIAS, RELU, TRANSFORMATIONS, panel_width, registers_of
+
+RANDOM = np.random.RandomState(2)
+
+
+def data(*shape):
+    return RANDOM.standard_normal(shape).astype("float32")
+
+
+def kernel(name):
+    """The text of a kernel whose argument table holds the arguments of a word; a pointer is followed by its size."""
+    given, k = [], 0
+    for letter in ARGUMENTS[name]:
+        given.append(f"pointer_float32(load(args, {k}), load(args, {k + 1}))" if letter == "p" else f"load(args, {k})")
+        k += 2 if letter == "p" else 1
+    return f"def kernel(thread, threads, args):\n    {name}({', '.join(given)})\n"
+
+
+def both(name, *arguments):
+    """Run a word in native code and in checked mode, on copies of the arrays: the arrays of each."""
+    results = []
+    for checked in (False, True):
+        arrays = [one.copy() if isinstance(one, np.ndarray) else one for one in arguments]
+        table = []
+        for one in arrays:
+            table += [one.ctypes.data, one.size] if isinstance(one, np.ndarray) else [one]
+        numbers = np.array(table, np.int64)
+        if checked:
+            language.run_checked(kernel(name), name, 0, 1, numbers.ctypes.data)
+        else:
+            native = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)(objects.compile_kernel(kernel(name), name))
+            native(0, 1, numbers.ctypes.data)
+        results.append([one for one in arrays if isinstance(one, np.ndarray)])
+    return results
+
+
+@pytest.mark.parametrize("flags", [0, ADD, BIAS, RELU, ADD + BIAS + RELU])
+@pytest.mark.parametrize("sizes", [
+    (6, 16, 5, 1, 1), (7, 20, 5, 2, 3), (1, 1, 1, 1, 1), (13, 50, 9, 2, 1), (0, 16, 1, 1, 1), (5, 0, 2, 2, 2),
+    (3, 16, 0, 1, 1), (100, 33, 7, 3, 3),
+])  # fmt: skip
+def test_products(sizes, flags):
+    rows, width, n0, n1, n2 = sizes
+    panel, panels = panel_width(), -(-width // panel_width())
+    a, b = data(max(rows, 1), n2, n1, n0 + 2), data(max(panels, 1), n2, n1, max(n0, 1), panel)
+    c, bias = data(max(rows, 1), width + 3), data(max(width, 1))
+
+    def step(array, axis):
+        return array.strides[axis] // 4
+
+    native, checked = both(
+        "multiply_windows", rows, width, a, step(a, 0), b, step(b, 0), c, width + 3, n0, 1, panel, n1, step(a, 2),
+        step(b, 2), n2, step(a, 1), step(b, 1), bias, flags,
+    )  # fmt: skip
+    np.testing.assert_allclose(native[2], checked[2], rtol=1e-4, atol=1e-4)
+    wanted = np.einsum("rkji,pkjie->rpe", a[..., :n0], b[:, :, :, :n0], dtype="float64").reshape(len(a), -1)[
+        :rows, :width
+    ]
+    wanted = wanted + c[:rows, :width] * bool(flags & ADD) + bias[:width] * bool(flags & BIAS)
+    wanted = np.maximum(wanted, 0) if flags & RELU else wanted
+    np.testing.assert_allclose(native[2][:rows, :width], wanted, rtol=1e-4, atol=1e-4)
+    untouched = native[2].copy(), c.copy()
+    for one in untouched:
+        one[:rows, :width] = 0
+    np.testing.assert_array_equal(*untouched)
+
+
+@pytest.mark.parametrize("name", TRANSFORMATIONS)
+@pytest.mark.parametrize("channels", [1, 8, 19, 32])
+def test_transformations(name, channels):
+    formula, size, result = TRANSFORMATIONS[name]
+    source, target, bias = data(size, size, channels + 1), data(result, result, channels + 2), data(channels)
+    flags = BIAS + RELU if name == "winograd_result" else 0
+    arguments = (
+        size * (channels + 1),
+        channels + 1,
+        target,
+        result * (channels + 2),
+        channels + 2,
+        channels,
+        bias,
+        flags,
+    )
+    native, checked = both(name, source, *arguments)
+    np.testing.assert_allclose(native[1], checked[1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(native[1][..., channels:], target[..., channels:])
+    matrix = np.array(formula(list(np.eye(size))))
+    wanted = np.einsum("ia,abc,jb->ijc", matrix, source[..., :channels], matrix)
+    wanted = np.maximum(wanted + bias, 0) if flags else wanted
+    np.testing.assert_allclose(native[1][..., :channels], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_relu_of_special_numbers():
+    tile = np.zeros((6, 6, 8), "float32")
+    tile[0, 0] = [np.nan, np.inf, -np.inf, -0.0, 1e-42, -1e-42, 3, -3]
+    native, checked = both("winograd_result", tile, 48, 8, data(4, 4, 8), 32, 8, 8, np.zeros(8, "float32"), BIAS + RELU)
+    np.testing.assert_array_equal(native[1][0, 0, :4], [np.nan, np.inf, 0, 0])
+    np.testing.assert_array_equal(checked[1][0, 0, :4], native[1][0, 0, :4])
+    assert native[1][0, 0, 6] == 3 and native[1][0, 0, 7] == 0
+
+
+@pytest.mark.parametrize(("at", "lines", "columns"), [
+    ((0, 0, 0), 4, 5), ((-1, -1, -2), 3, 9), ((0, 2, 3), 5, 7), ((1, -7, 0), 3, 2), ((0, 0, 9), 2, 3),
+    ((0, 0, -9), 2, 3),
+])  # fmt: skip
+def test_lines_with_zeros_around(at, lines, columns):
+    x = data(3, 4, 5, 2)
+    native, checked = both("copy_lines", x, *at, 3, 4, 5, 2, 2, lines, columns, 2, data(2, lines, columns, 2))
+    np.testing.assert_array_equal(native[1], checked[1])
+    for t, i, j in np.ndindex(2, lines, columns):
+        place = at[0] + 2 * t, at[1] + i, at[2] + j
+        inside = all(0 <= one < size for one, size in zip(place, x.shape, strict=False))
+        np.testing.assert_array_equal(native[1][t, i, j], x[place] if inside else 0)
+
+
+def test_checked_mode_names_what_leaves_its_array():
+    with pytest.raises(IndexError, match="winograd_kernel"):
+        both("winograd_kernel", data(3, 3, 4)[:2].copy(), 12, 4, data(6, 6, 4), 24, 4, 4, data(4), 0)
+
+
+MACHINES = [
+    ("x86_64-unknown-linux-gnu", "x86-64", vector.SSE2, "mulps", "%xmm"),
+    ("x86_64-unknown-linux-gnu", "x86-64-v3", vector.AVX2, "vfmadd", "%ymm"),
+    ("x86_64-unknown-linux-gnu", "x86-64-v4", vector.AVX512, "vfmadd", "%zmm"),
+    ("aarch64-unknown-linux-gnu", "generic", vector.NEON, "fmla", ".4s"),
+]
+
+
+@pytest.mark.parametrize(("triple", "processor", "target", "instruction", "register"), MACHINES,
+                         ids=[one[1] for one in MACHINES])  # fmt: skip
+def test_words_are_made_for_every_processor(triple, processor, target, instruction, register):
+    """Assembly for other processors than this one, with their own vectors and instructions."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    machine = llvm.Target.from_triple(triple).create_target_machine(cpu=processor, opt=3)
+    module = ir.Module("words")
+    for name in ARGUMENTS:
+        native_microkernels.write(module, name, registers_of(target)).linkage = ""
+    made = llvm.parse_assembly(str(module))
+    made.triple, made.data_layout = triple, str(machine.target_data)
+    made.verify()
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
+    builder.getModulePassManager().run(made, builder)
+    text = machine.emit_assembly(made)
+    assert text.count(instruction) > 100 and text.count(register) > 1000

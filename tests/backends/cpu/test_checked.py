@@ -42,6 +42,26 @@ def test_products_and_rows():
     check([x, rows], [loss, *K.gradients(loss, [table, x])], [data(3, 6), [0, 6, -1, 3]], rtol=1e-4)
 
 
+@pytest.mark.parametrize("dense", [False, True])
+def test_updates_of_rows(dense):
+    """Rows of a table that are written in place, and a dense update that reads sums of rows."""
+    rows, start = K.placeholder(shape=(None,), dtype="int32"), data(30, 9)
+    table = K.variable(start)
+    loss = K.sum(K.square(K.gather(table, rows)))
+    new = table - 0.25 * K.gradients(loss, [table])[0] * (1.0 if not dense else table)
+    feeds = [np.array([0, 29, 7, 0, -1], np.int32)]
+    with executor.use("numba"):
+        function = K.function([rows], [loss], updates=[(table, K.exp(new) if dense else new)])
+        function(feeds)
+        expected = K.get_value(table)
+        names = [step.name for step in function.example()[0].program.steps]
+        for threads in (1, 3):
+            K.set_value(table, start)
+            run_checked(function.bound(), feeds, threads)
+            np.testing.assert_allclose(K.get_value(table), expected, rtol=1e-5)
+    assert "sum_rows" in names and ("fused_rows" in names) != dense
+
+
 def test_loops_over_time():
     x, mask = K.placeholder(shape=(None, None, 3)), K.placeholder(shape=(None, None), dtype="bool")
     w, u = K.variable(data(3, 2)), K.variable(data(2, 2))

@@ -323,7 +323,8 @@ def make_layer(name: str, arguments: str, native: type, extra: dict | None = Non
         if recurrent:
             for key in ("return_sequences", "go_backwards", "stateful", "unroll"):
                 config[key] = getattr(self, key)
-            config["consume_less"] = self._consume_less
+            if name != "ConvLSTM2D":
+                config["consume_less"] = self._consume_less
         return config
 
     def get_weights(self) -> list:

@@ -63,13 +63,18 @@ class BatchNormalizationKeras1(layers.BatchNormalization):
             return K.reshape(self.gamma, shape) * ((inputs - mean) / deviation) + K.reshape(self.beta, shape)
         axes = [axis for axis in range(rank) if axis != self.axis % rank]
         mean, variance = K.mean(inputs, axis=axes), K.var(inputs, axis=axes)
-        trained = self._normalized(inputs, mean, variance)
+        trained = self._by(mean, variance, inputs)
         if self.mode == 2:
             return trained
         self.add_update([K.moving_average_update(self.moving_mean, mean, self.momentum),
                          K.moving_average_update(self.moving_variance, variance, self.momentum)], inputs)
-        return K.in_train_phase(trained, lambda: self._normalized(inputs, self.moving_mean, self.moving_variance),
+        return K.in_train_phase(trained, lambda: self._by(self.moving_mean, self.moving_variance, inputs),
                                 training=training)
+
+    def _by(self, mean: Any, variance: Any, inputs: Any) -> Any:
+        """The inputs, centred and scaled by these statistics."""
+        return K.batch_normalization(inputs, mean, variance, self.beta, self.gamma, axis=self.axis,
+                                     epsilon=self.epsilon)
 
     def get_config(self):
         config = super().get_config()

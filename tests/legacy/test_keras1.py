@@ -457,6 +457,8 @@ def test_convolution_in_a_loop_has_no_ways_to_choose():
 
     layer = old.ConvLSTM2D(3, 2, 2, dim_ordering="tf", input_shape=(4, 6, 6, 2))
     assert layer.get_output_shape_for((None, 4, 6, 6, 2)) == (None, 5, 5, 3)
+    again = old.ConvLSTM2D.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config() and "consume_less" not in layer.get_config()
 
 
 def test_lambda_from_its_configuration():

@@ -163,10 +163,13 @@ def test_a_step_allocates_nothing():
     finally:
         tracemalloc.stop()
     assert peak - before < 20_000  # the loss, lists, frames: the activations alone are 3 MB
-    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    for _ in range(50):
-        model.train_on_batch(x, y)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults < 100
+    rounds = []
+    for _ in range(3):  # a thread that gets its first part late, on a busy machine, touches its stack for the first time
+        faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(50):
+            model.train_on_batch(x, y)
+        rounds.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults)
+    assert min(rounds) < 100, rounds
 
 
 TRAINING = """

@@ -44,13 +44,16 @@ def as_node(value: Any, dtype: str | None = None) -> Node:
 def operands(*values: Any) -> list[Node]:
     """Return the nodes of operands that meet in one operation, cast to one element type.
 
-    NumPy's promotion holds between tensors and arrays. A plain Python number takes the type of the tensors it meets; a
-    float that meets integers makes everything floatx.
+    NumPy's promotion holds between tensors, and between arrays and integer tensors. An array or a list that meets
+    floating-point tensors takes their type: `x - np.array([103.9, 116.8, 123.7])` stays float32. So does a plain number
+    with tensors of any type, but a float that meets integers makes everything floatx.
     """
+    floating = [each.dtype for each in values if isinstance(each, (Tensor, Node)) and is_float(each.dtype)]
+    common = promote(*(each.dtype for each in values if isinstance(each, (Tensor, Node)))) if floating else None
     nodes: list[Node | None] = []
     for value in values:
         plain = isinstance(value, (bool, int, float))  # np.float64 is a float: np.sqrt(2) does not widen a tensor
-        nodes.append(None if plain else as_node(value))
+        nodes.append(None if plain else as_node(value, common))
     known = [node.dtype for node in nodes if node is not None]
     if not known:
         return operands(*(as_node(value) for value in values))

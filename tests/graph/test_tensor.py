@@ -149,3 +149,14 @@ def test_a_tensor_knows_the_line_that_made_it():
     x = K.placeholder(shape=(2,))
     path, line = x.source.rsplit(":", 1)
     assert Path(path).name == THIS_FILE and Path(path).read_text().splitlines()[int(line) - 1].strip().startswith("x =")
+
+
+def test_arrays_take_the_type_of_the_tensors_they_meet() -> None:
+    x, whole = K.placeholder((2,)), K.placeholder((2,), dtype="int32")
+    for other in (np.ones(2), np.arange(2), [1.5, 2.5], np.float64(2.0), np.ones(2, "float16")):
+        assert K.dtype(x * other) == K.dtype(other - x if not isinstance(other, list) else x - other) == "float32"
+        assert K.dtype(K.maximum(x, other)) == "float32"
+    double = K.variable([0.0, 0.0], dtype="float64")
+    assert K.eval(double + [0.1, 0.2]).tolist() == [0.1, 0.2]  # not through float32
+    assert K.dtype(x + double) == "float64"
+    assert K.dtype(whole + np.ones(2)) == "float64" and K.dtype(whole + 1.5) == "float32"

@@ -67,20 +67,21 @@ class BatchNormalization(Layer):
         self.built = True
 
     def _normalized(self, inputs: Any, mean: Any, variance: Any) -> Any:
+        """The inputs less a mean and scaled by a variance: vectors along the axis, or tensors that broadcast."""
         rank = K.ndim(inputs)
         axis = self.axis % rank
 
-        def spread(vector: Any) -> Any:
-            if axis == rank - 1:
-                return vector
+        def spread(value: Any) -> Any:
+            if axis == rank - 1 or K.ndim(value) == rank:
+                return value
             shape = [1] * rank
             shape[axis] = K.int_shape(self.moving_mean)[0]
-            return K.reshape(vector, shape)
+            return K.reshape(value, shape)
 
-        factor = 1.0 / K.sqrt(variance + self.epsilon)
+        factor = 1.0 / K.sqrt(spread(variance) + self.epsilon)
         if self.gamma is not None:
-            factor = factor * self.gamma
-        output = (inputs - spread(mean)) * spread(factor)
+            factor = factor * spread(self.gamma)
+        output = (inputs - spread(mean)) * factor
         return output if self.beta is None else output + spread(self.beta)
 
     def call(self, inputs, training=None):
@@ -91,9 +92,12 @@ class BatchNormalization(Layer):
             return test()
         rank = K.ndim(inputs)
         axes = [axis for axis in range(rank) if axis != self.axis % rank]
-        mean = K.mean(inputs, axis=axes)
-        variance = K.var(inputs, axis=axes)
+        # The distance from the mean is one node in the variance and in the result: nothing that the gradient needs
+        # takes more memory.
+        mean = K.mean(inputs, axis=axes, keepdims=True)
+        variance = K.mean(K.square(inputs - mean), axis=axes, keepdims=True)
         trained = self._normalized(inputs, mean, variance)
+        mean, variance = K.flatten(mean), K.flatten(variance)
         # The moving variance estimates that of the population: Bessel's correction.
         count = _count(inputs, axes)
         unbiased = variance * (count / (count - (1.0 + self.epsilon)))

@@ -322,8 +322,8 @@ def row(
 
 def _with_phases(address: int, rows: int) -> np.ndarray:
     """A copy of a tape in which the first row of each phase says how many rows it has, and whether one is shared."""
-    source = (ctypes.c_int64 * (rows * ROW)).from_address(address) if rows else []
-    tape = np.array(source, np.int64).reshape(rows, ROW)
+    tape = np.zeros((rows, ROW), np.int64)
+    ctypes.memmove(tape.ctypes.data, address, tape.nbytes)
     entries = tape.tolist()
     edges = {index for at, each in enumerate(entries) if not each[0] for index in (at, at + 1 + each[5])}
     start = 0

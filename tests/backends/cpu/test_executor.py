@@ -164,7 +164,8 @@ def test_a_step_allocates_nothing():
         tracemalloc.stop()
     assert peak - before < 20_000  # the loss, lists, frames: the activations alone are 3 MB
     rounds = []
-    for _ in range(3):  # a thread that gets its first part late, on a busy machine, touches its stack for the first time
+    for _ in range(3):
+        # A thread that gets its first part late, on a busy machine, touches its stack for the first time.
         faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         for _ in range(50):
             model.train_on_batch(x, y)

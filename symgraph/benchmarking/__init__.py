@@ -54,7 +54,7 @@ def contest(
         seconds: for how long each repeats warm steps.
         batch: rows of a step (default: the workload's first).
         threads: of each contestant (default: as the settings say).
-        cold: False leaves out the processes that start with empty caches, and their column.
+        cold: False leaves out the processes that start with empty caches, and uses the caches that are there.
 
     # Returns
         A result for each contestant that came to the end - seconds of import, of building, of the first step with empty
@@ -70,7 +70,7 @@ def contest(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="symgraph-bench-")))
         for contestant in contestants:
             result = {"workload": name, "batch": batch, "threads": threads, "contestant": contestant.name}
-            cache = folder / contestant.name
+            cache = folder / contestant.name if cold else None
             try:
                 if cold:
                     with Running(contestant, name, batch, threads, cache) as process:

@@ -128,16 +128,17 @@ class Running:
     # Arguments
         contestant: who.
         workload, batch, threads: what it does.
-        cache: folder for its compiled code.
+        cache: folder for its compiled code; None leaves it where the user's settings have it.
 
     # Raises
         CommandError: the process ended before its first answer; the message is its last line.
     """
 
-    def __init__(self, contestant: Contestant, workload: str, batch: int, threads: int, cache: Path) -> None:
+    def __init__(self, contestant: Contestant, workload: str, batch: int, threads: int, cache: Path | None) -> None:
         self.name = f"{workload} on {contestant.name}"
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by `end`
-        changes = {**thread_environment(threads), **cache_environment(cache), **contestant.environment}
+        changes = {**thread_environment(threads), **contestant.environment}
+        changes.update(cache_environment(cache) if cache else {})
         self._process = subprocess.Popen(
             [
                 contestant.interpreter, str(_PROGRAM), contestant.module,

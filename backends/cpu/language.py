@@ -26,8 +26,9 @@ word                                    meaning
 ``round_float16(x)``                    a float32 rounded to the nearest float16 (also ``round_bfloat16``)
 ======================================  ==============================================================================
 
-and the functions of :mod:`symgraph.backends.cpu.mathematics` and :mod:`symgraph.backends.cpu.blas`, and the vectors and
-microkernels of :mod:`symgraph.backends.cpu.vector`.
+and the functions of :mod:`symgraph.backends.cpu.mathematics` and :mod:`symgraph.backends.cpu.blas`, the vectors and
+microkernels of :mod:`symgraph.backends.cpu.vector`, and the inner loops of convolutions of
+:mod:`symgraph.backends.cpu.microkernels`.
 
 dtypes: ``float16 bfloat16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool``.  Elements of
 float16 and bfloat16 are read as float32 and rounded to nearest even when written; bool is one byte in memory.

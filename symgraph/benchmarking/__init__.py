@@ -208,7 +208,7 @@ def run(
         print(json.dumps(whole, indent=2))
     elif results:
         report.print_results(results, earlier)
-        print(f"\n{threads} threads; {report.describe_roofline(limits)}")
+        print(f"\n{threads} thread{'' if threads == 1 else 's'}; {report.describe_roofline(limits)}")
     if as_json not in (None, "-"):
         report.write(as_json, json.dumps(whole, indent=2) + "\n")
     if plot:

@@ -13,6 +13,8 @@ from symgraph.legacy.rules import RULES
 
 __all__ = ["arguments_of", "in_keras1", "in_keras2", "takes", "value_of"]
 
+#: Layers that Keras 2 did not have, though this package has them beside the others: they tell a program of Keras 1.
+_ONLY_IN_KERAS1 = frozenset({"ParametricSoftplus", "SReLU", "TimeDistributedDense"})
 _faces: dict[str, dict[str, Any]] = {}
 
 
@@ -56,6 +58,8 @@ def in_keras2(module: str, name: str) -> bool:
         return True
     if module == "keras.layers" and name == "merge":
         return False  # a module there, which no script imports by this way to call it
+    if module.startswith("keras.layers") and name in _ONLY_IN_KERAS1:
+        return False
     return f"{module}.{name}" in KERAS2_MODULES or value_of("2", module, name) is not None
 
 

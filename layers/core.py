@@ -229,13 +229,18 @@ class Flatten(Layer):
     """Makes each sample one-dimensional.
 
     # Arguments
-        data_format: 'channels_first' puts the channels last before, so that weights that follow fit both layouts.
+        data_format: 'channels_first' puts the channels last before, so that weights that follow fit both layouts;
+            by default the configured layout. Configurations without it, older than the argument, change no order.
     """
 
     def __init__(self, data_format: str | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.input_spec = InputSpec(min_ndim=2)
-        self.data_format = normalize_data_format(data_format) if data_format is not None else "channels_last"
+        self.data_format = normalize_data_format(data_format)
+
+    @classmethod
+    def from_config(cls, config: dict) -> Flatten:
+        return cls(**{"data_format": "channels_last", **config})
 
     def call(self, inputs):
         shape = K.int_shape(inputs)

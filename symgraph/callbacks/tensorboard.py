@@ -85,8 +85,8 @@ class TensorBoard(Callback):
         writer = self._writer
         assert writer is not None
         if self.validation_data is None:
-            raise ValueError("TensorBoard: if printing histograms (histogram_freq), validation_data must be provided as "
-                             "arrays, and cannot be a generator: the outputs of the layers are of that data.")
+            raise ValueError("TensorBoard: if printing histograms (histogram_freq), validation_data must be provided "
+                             "as arrays, and cannot be a generator: the outputs of the layers are of that data.")
         grads = self._gradients() if self.write_grads else {}
         for layer in self.model.layers:
             for weight, value in zip(layer.weights, layer.get_weights()):

@@ -22,6 +22,11 @@ def _embed(self: Any, x: Any, mask: Any = None) -> Any:
     return K.gather(matrix, x)
 
 
+def _flatten(self: Any, x: Any, mask: Any = None) -> Any:
+    """The numbers of each sample in the order in which they lie, whatever the order of pictures is."""
+    return K.batch_flatten(x)
+
+
 def _wrapping(cls: Any, config: Any, custom_objects: Any = None) -> Any:
     """A wrapper of a configuration, around a layer of Keras 1."""
     from symgraph.keras1._models import layer_from_config
@@ -34,4 +39,5 @@ EXTRA: dict[str, dict[str, Any]] = {
     "Bidirectional": {"from_config": classmethod(_wrapping)},
     "TimeDistributed": {"from_config": classmethod(_wrapping)},
     "Embedding": {"call": _embed, "W": property(lambda self: self.embeddings)},
+    "Flatten": {"call": _flatten},
 }

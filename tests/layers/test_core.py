@@ -85,6 +85,22 @@ def test_flatten_channels_first_reads_like_channels_last():
                                   x.reshape(2, -1))
 
 
+def test_flatten_takes_the_configured_layout_and_old_configurations_keep_the_order():
+    from symgraph.keras1.layers import Flatten as Flatten1
+
+    x = np.arange(24, dtype="float32").reshape(2, 3, 2, 2)
+    before = K.image_data_format()
+    K.set_image_data_format("channels_first")
+    try:
+        layers = Flatten(), Flatten.from_config({"name": "flatten"}), Flatten1(name="old")
+    finally:
+        K.set_image_data_format(before)
+    assert layers[0].data_format == "channels_first"
+    np.testing.assert_array_equal(_wrapped(layers[0], x), np.moveaxis(x, 1, -1).reshape(2, -1))
+    for layer in layers[1:]:
+        np.testing.assert_array_equal(_wrapped(layer, x), x.reshape(2, -1))
+
+
 def test_reshape():
     x = RNG.normal(size=(2, 3, 4)).astype("float32")
     np.testing.assert_array_equal(_wrapped(Reshape((4, 3)), x), x.reshape(2, 4, 3))

@@ -111,6 +111,9 @@ class Objective:
         names = [output.name for output in self.outputs]
         if K.is_tensor(target_tensors):
             target_tensors = [target_tensors]
+        if not isinstance(target_tensors, (list, tuple, Mapping)):
+            raise TypeError("`target_tensors` must be a tensor, a list with one for each output or a dictionary by "
+                            f"output name, got {target_tensors!r}.")
         given = _per_output(target_tensors, names, "target_tensors", allow_missing=True)
         for output, tensor in zip(self.outputs, given):
             if tensor is not None:

@@ -61,9 +61,10 @@ def print_summary(layers, relevant_nodes=None, line_length=100, positions=[0.33,
         positions: fractions of the width (or positions) where the columns end.
     """
     nodes = {f"{layer.name}_ib-{index}": node for layer in layers for index, node in enumerate(layer._inbound_nodes)}
-    shown = nodes.values() if relevant_nodes is None else [nodes[key] for key in relevant_nodes if key in nodes]
+    shown = [node for key, node in nodes.items() if relevant_nodes is None or key in relevant_nodes]
     layer_utils.print_summary(SimpleNamespace(
-        name="layers", built=True, layers=layers, _nodes_by_depth={0: list(shown)}, _node_ids={id(n) for n in shown},
+        name="layers", built=True, layers=layers, _nodes_by_depth={0: shown} if shown else {},
+        _node_ids={id(node) for node in shown},
         weights=[weight for layer in layers for weight in layer.weights],
         trainable_weights=[weight for layer in layers for weight in layer.trainable_weights],
     ), line_length, positions)

@@ -87,6 +87,8 @@ def test_a_placeholder_as_target_is_fed():
         found = model.train_on_batch(rows, wanted, sample_weight=np.full(5, 2.0))
         model.compile("sgd", "mse")
         assert found > 0
+    with pytest.raises(TypeError, match="`target_tensors` must be a tensor"):
+        model.compile("sgd", "mse", target_tensors={target})
     values = K.variable(RNG.normal(size=(5, 4)))
     model.compile("sgd", "mse", target_tensors=values)
     assert model.train_on_batch(rows, None) > 0

@@ -124,7 +124,11 @@ class Function:
 
         Raises:
             InputError: number, element type, rank or size of an input is wrong; nothing has been changed then.
+            TypeError: something else than a list or tuple; an array would be taken for its rows.
         """
+        if type(inputs) is not list and not isinstance(inputs, (list, tuple)):
+            raise TypeError(f"{self.name}: `inputs` should be a list or tuple of arrays, one for each input, got "
+                            f"{type(inputs).__name__}. For a single input: f([array]).")
         if len(inputs) != len(self._dtypes):
             self._complain_about_number(inputs)
         arrays = []

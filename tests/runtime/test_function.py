@@ -164,6 +164,14 @@ def test_large_inputs_and_outputs_are_handed_over():
     assert not np.shares_memory(same, data) and not np.shares_memory(first, second)
 
 
+def test_an_array_in_place_of_the_list_of_arrays_is_refused():
+    x = K.placeholder(shape=(3,))
+    f = K.function([x], [x + 1])
+    with pytest.raises(TypeError, match="should be a list or tuple of arrays.*got ndarray"):
+        f(np.ones((1, 3)))
+    np.testing.assert_array_equal(f((np.ones(3),))[0], [2, 2, 2])
+
+
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [

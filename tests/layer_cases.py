@@ -202,7 +202,8 @@ LEGACY_CASES = {
 #: Classes that are no layers of their own: the bases, and the cells, with the class whose cases hold them.
 WITHOUT_CASES = {
     "Layer": None, "InputLayer": None, "Wrapper": None, "Recurrent": None, "ConvRecurrent2D": None,
-    "SimpleRNNCell": "RNN", "GRUCell": "RNN", "LSTMCell": "RNN", "StackedRNNCells": "RNN", "ConvLSTM2DCell": "ConvRNN2D",
+    "SimpleRNNCell": "RNN", "GRUCell": "RNN", "LSTMCell": "RNN", "StackedRNNCells": "RNN",
+    "ConvLSTM2DCell": "ConvRNN2D",
 }
 
 ALL = [(name, number) for table in (CASES, LEGACY_CASES) for name, cases in sorted(table.items())

@@ -122,8 +122,12 @@ class Processes:
         self._folder = tempfile.mkdtemp(prefix="symgraph-data-")
         self._pool = ProcessPoolExecutor(count, multiprocessing.get_context(method), _begin,
                                          (sequence, os.getpid(), self._folder))
+        if sys.version_info < (3, 12):
+            self._pool.submit(int).result()
+            return
+        # Python warns of a fork beside threads: the workers make batches only, and take no lock of ours. The filters
+        # are the whole process's, so that older versions, which do not warn, leave them alone.
         with warnings.catch_warnings():
-            # Python warns of a fork beside threads: the workers make batches only, and take no lock of ours.
             warnings.simplefilter("ignore", DeprecationWarning)
             self._pool.submit(int).result()
 

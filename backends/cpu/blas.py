@@ -9,6 +9,9 @@ row in elements; a transposed operand is stored the other way round):
 ``gemm_T(transpose_a, transpose_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)``
     ``c = alpha op(a) op(b) + beta c``, ``op(a)`` of shape (m, k), ``op(b)`` (k, n), ``c`` (m, n); ``beta`` 0 never
     reads c.
+``gemm_panels_float32(m, n, k, a, lda, b, c, ldc)``
+    ``c = a b``, with ``b`` as an array (n / `product.panel()`, k, `product.panel()`): panels of columns, one after
+    another. It is for matrices that take part in many products: others are brought into that order by ``gemm_float32``.
 ``gemv_T(transpose, m, n, alpha, a, lda, x, stride_x, beta, y, stride_y)``
     ``y = alpha op(a) x + beta y`` with ``a`` stored as (m, n).
 
@@ -31,6 +34,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from symgraph.backends.cpu import product
 
 __all__ = [
     "Library",
@@ -281,8 +286,17 @@ def _checked_gemm(
     left = _matrix(a, k, m, lda).T if transpose_a else _matrix(a, m, k, lda)
     right = _matrix(b, n, k, ldb).T if transpose_b else _matrix(b, k, n, ldb)
     target = _matrix(c, m, n, ldc)
-    product = (alpha * (left @ right)).astype(target.dtype)
-    target[...] = product if beta == 0 else product + (beta * target).astype(target.dtype)
+    result = (alpha * (left @ right)).astype(target.dtype)
+    target[...] = result if beta == 0 else result + (beta * target).astype(target.dtype)
+
+
+def _checked_gemm_panels(m: int, n: int, k: int, a: Any, lda: int, b: Any, c: Any, ldc: int) -> None:
+    width = product.panel()
+    if n % width:
+        raise IndexError(f"kernel {c.kernel!r}: {n} columns are no whole number of panels of {width}")
+    panels = _matrix(b, n // width * k, width, width).reshape(n // width, k, width)
+    right = panels.transpose(1, 0, 2).reshape(k, n)
+    _matrix(c, m, n, ldc)[...] = _matrix(a, m, k, lda) @ right
 
 
 def _vector(pointer: Any, size: int, stride: int) -> np.ndarray:
@@ -308,14 +322,15 @@ def _checked_gemv(
     matrix = _matrix(a, m, n, lda)
     matrix = matrix.T if transpose else matrix
     target = _vector(y, matrix.shape[0], stride_y)
-    product = (alpha * (matrix @ _vector(x, matrix.shape[1], stride_x))).astype(target.dtype)
-    target[...] = product if beta == 0 else product + (beta * target).astype(target.dtype)
+    result = (alpha * (matrix @ _vector(x, matrix.shape[1], stride_x))).astype(target.dtype)
+    target[...] = result if beta == 0 else result + (beta * target).astype(target.dtype)
 
 
 def checked_functions() -> dict[str, Callable[..., None]]:
     """The words over checked pointers."""
     return {
         "gemm_float32": _checked_gemm,
+        "gemm_panels_float32": _checked_gemm_panels,
         "library_gemm_float32": _checked_gemm,
         "gemm_float64": _checked_gemm,
         "gemv_float32": _checked_gemv,

@@ -141,6 +141,14 @@ def _call_product(builder: ir.IRBuilder, context: Any, *values: ir.Value) -> Non
     builder.call(function, [I64(0), I64(1), builder.ptrtoint(table, I64)])
 
 
+def _call_product_of_panels(
+    builder: ir.IRBuilder, context: Any, m: Any, n: Any, k: Any, a: Any, lda: Any, b: Any, c: Any, ldc: Any
+) -> None:
+    """The same with a right matrix in panels: its rows are as long as a panel is wide."""
+    line, one, zero = I64(product.panel()), F32(1), F32(0)
+    _call_product(builder, context, I64(0), I64(product.IN_PANELS), m, n, k, one, a, lda, b, line, zero, c, ldc)
+
+
 @functools.cache
 def words(library: Library) -> dict[str, Any]:
     """Intrinsics for the matrix products, and for the library's thread setting where it has one."""
@@ -151,6 +159,7 @@ def words(library: Library) -> dict[str, Any]:
         found[name] = word(13, name)(_rule(dtype, "ttiiirpipirpi", caller.gemm))
         found["gemv_" + dtype] = word(11, "gemv_" + dtype)(_rule(dtype, "tiirpipirpi", caller.gemv))
     found["gemm_float32"] = word(13, "gemm_float32")(_rule("float32", "ttiiirpipirpi", _call_product))
+    found["gemm_panels_float32"] = word(8, "gemm_panels_float32")(_rule("float32", "iiipippi", _call_product_of_panels))
     if library.set_threads:
 
         def get(builder: ir.IRBuilder, context: Any) -> ir.Value:

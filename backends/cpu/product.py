@@ -6,6 +6,8 @@ library; benchmarks/results/products.md has its output):
 
 - *blocks*: a panel of columns of the right matrix is packed into fast memory, and all rows of a block of the left one
   go over it (``multiply_strips``); transposed operands are exchanged while they are packed.
+- *panels*: the same with a right matrix that lies in panels of columns already, for those who use it many times
+  (``gemm_panels_float32``; `panel` columns each, all rows of one before the next).
 - *streams*, one row times a matrix: limited by memory, so the matrix is read once, in the order it lies in - some rows
   at a time (``add_rows_times``) or, transposed, as dot products (``dot_rows``).  One column is the same thing turned.
 - the *library*, for factors other than 0 and 1, and for a few rows times a matrix that no cache holds.
@@ -19,10 +21,12 @@ from typing import Any
 
 from symgraph.backends.cpu.vector import Target, host, microkernel
 
-__all__ = ["NAME", "is_used_by", "kernel", "strip_rows"]
+__all__ = ["IN_PANELS", "NAME", "is_used_by", "kernel", "panel", "strip_rows"]
 
 #: The outside function that kernels call for ``gemm_float32``: its arguments are those of the word, in a table.
 NAME = "symgraph_product_float32"
+#: What stands in its table in the place of ``turned_b`` where the right matrix lies in panels.
+IN_PANELS = 2
 #: Rows of the right matrix that are packed at a time, and rows of the left one: with a panel of a few vectors in the
 #: first level of the cache, and a block of the left matrix in the second.
 DEPTH, ROWS = 320, 144
@@ -30,6 +34,7 @@ DEPTH, ROWS = 320, 144
 LINE = DEPTH + 16
 _ROW_BLOCK = 8
 _DOTS = 4
+_PANELS = 4
 
 
 @microkernel("pointer_float32", "int64", "int64", "int64", "pointer_float32", "int64")
@@ -178,6 +183,33 @@ def _strips(vectors: int) -> Callable[..., None]:
     return strips
 
 
+@microkernel("pointer_float32", "pointer_float32", "int64", "int64", "pointer_float32", "int64")
+def row_times_panels(m: Any, x: Any, b: Any, size: Any, depth: Any, c: Any, add: Any) -> None:
+    """One row times some panels of ``size`` numbers at once, in the order of sums of ``multiply_strips``.
+
+    One panel would not do: each of its few sums waits for the step before.
+    """
+    lanes = m.lanes("float32")
+    places = [(p, v) for p in range(_PANELS) for v in (0, lanes)]
+
+    def step(d: Any, right: Any, *totals: Any) -> tuple[Any, ...]:
+        factor = m.repeated(x, d)
+        new = [
+            m.multiply_add(factor, m.load(right, size * p + v), total)
+            for (p, v), total in zip(places, totals, strict=True)
+        ]
+        return m.shift(right, 2 * lanes), *new
+
+    totals = m.repeat(depth, step, b, *[m.zero("float32")] * len(places))[1:]
+
+    def put(adding: bool) -> None:
+        for (p, v), total in zip(places, totals, strict=True):
+            place = 2 * lanes * p + v
+            m.store(c, place, m.load(c, place) + total if adding else total)
+
+    m.either(add == 1, lambda: put(True), lambda: put(False))
+
+
 def strip_rows(target: Target) -> int:
     """Return how many rows of two vectors of sums, with the factors, fit in the registers."""
     return 12 if target.registers >= 32 else 6
@@ -252,7 +284,8 @@ def dot_rows(m: Any, x: Any, w: Any, line: Any, rows: Any, columns: Any, y: Any,
 _KERNEL = """
 def kernel(thread, threads, args):
     turned_a = load(args, 0) != 0
-    turned_b = load(args, 1) != 0
+    turned_b = load(args, 1) == 1
+    in_panels = load(args, 1) == {in_panels}
     m = load(args, 2)
     n = load(args, 3)
     k = load(args, 4)
@@ -269,12 +302,36 @@ def kernel(thread, threads, args):
     b_lines, b_line = k, n
     if turned_b:
         b_lines, b_line = n, k
+    if in_panels:
+        b_lines, b_line = n // {panel} * k, {panel}
     a = independent_float32(load(args, 6), select(k > 0, (a_lines - 1) * lda + a_line, 0))
     b = independent_float32(load(args, 8), select(k > 0, (b_lines - 1) * ldb + b_line, 0))
     c = independent_float32(load(args, 11), (m - 1) * ldc + n)
     add = 0
     if beta != float32(0):
         add = 1
+    depths = (k + {depth} - 1) // {depth}
+    blocks = (m + {rows} - 1) // {rows}
+    if in_panels and k > 0:
+        for block in range(blocks):
+            i0 = m * block // blocks
+            high = m * (block + 1) // blocks - i0
+            done = 0
+            if m == 1:
+                done = n // {at_once} * {at_once}
+                for j in range(0, done, {at_once}):
+                    for depth in range(depths):
+                        k0 = k * depth // depths
+                        deep = k * (depth + 1) // depths - k0
+                        row_times_panels(shift(a, k0), shift(b, j * k + k0 * {panel}), {panel} * k, deep, shift(c, j),
+                                         select(depth > 0, 1, 0))
+            for j in range(done, n, {panel}):
+                for depth in range(depths):
+                    k0 = k * depth // depths
+                    deep = k * (depth + 1) // depths - k0
+                    multiply_strips_2(shift(a, i0 * lda + k0), lda, 1, shift(b, j * k + k0 * {panel}), {panel}, deep,
+                                      shift(c, i0 * ldc + j), ldc, high, select(depth > 0, 1, 0))
+        return
     few = m > {streamed} and m <= {few} and not turned_b and n * k > {large}
     if few or alpha != float32(1) or (add == 1 and beta != float32(1)) or k <= 0:
         library_gemm_float32(turned_a, turned_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
@@ -319,8 +376,6 @@ def kernel(thread, threads, args):
         return
     left = workspace_float32_{left_size}()
     part = workspace_float32_{part_size}()
-    depths = (k + {depth} - 1) // {depth}
-    blocks = (m + {rows} - 1) // {rows}
     is_packed = turned_b or m > {direct} or (m > {strip} and n * k > {small})
     for depth in range(depths):
         k0 = k * depth // depths
@@ -375,17 +430,22 @@ SUMMED = 512
 DOTTED, CACHED = 4, 32768
 
 
+def panel() -> int:
+    """Return how many columns a panel of the right matrix has on this processor."""
+    return 2 * host().lanes("float32")
+
+
 def kernel() -> str:
     """The text of the function."""
     lanes = host().lanes("float32")
     return _KERNEL.format(
-        panel=2 * lanes, lanes=lanes, panels_size=COLUMNS * DEPTH, part_size=2 * lanes * ROWS, left_size=ROWS * LINE,
-        depth=DEPTH, rows=ROWS, line=LINE, columns=COLUMNS, direct=DIRECT, small=SMALL, strip=strip_rows(host()),
-        few=FEW, large=LARGE, streamed=STREAMED, summed=SUMMED, stream_rows=STREAM_ROWS, stream_columns=STREAM_COLUMNS,
-        dotted=DOTTED, cached=CACHED,
+        panel=panel(), lanes=lanes, in_panels=IN_PANELS, at_once=_PANELS * panel(), panels_size=COLUMNS * DEPTH,
+        part_size=2 * lanes * ROWS, left_size=ROWS * LINE, depth=DEPTH, rows=ROWS, line=LINE, columns=COLUMNS,
+        direct=DIRECT, small=SMALL, strip=strip_rows(host()), few=FEW, large=LARGE, streamed=STREAMED, summed=SUMMED,
+        stream_rows=STREAM_ROWS, stream_columns=STREAM_COLUMNS, dotted=DOTTED, cached=CACHED,
     )  # fmt: skip
 
 
 def is_used_by(source: str) -> bool:
-    """Return whether the text of a kernel has the word ``gemm_float32``."""
-    return re.search(r"(?<![a-z_])gemm_float32\(", source) is not None
+    """Return whether the text of a kernel calls the function."""
+    return re.search(r"(?<![a-z_])gemm_(panels_)?float32\(", source) is not None

@@ -18,6 +18,9 @@ class Lowering:
         emit: the executor's own function; what it gets and returns is between it and the executor.
         strided: True where it takes inputs of any strides; else the compiler copies them to contiguous memory first.
         contiguous: how many of the last inputs are copied to contiguous memory all the same.
+        panel: for products (their last input is the right matrix): how many columns a panel has, given the step; 0
+            where it takes no panels. In a loop a matrix that stays the same is brought into panels once, before it: a
+            view (panels, rows, columns of a panel) takes its place, and the step's attribute "panel" tells the width.
         scratch: (dtype, number of elements) of the working memory that a step needs, given the step.
         dtypes: floating-point types it computes in; others are cast to the last one. None means all.
     """
@@ -27,6 +30,7 @@ class Lowering:
     scratch: Callable[..., Iterable[tuple[str, DimLike]]] | None = None
     dtypes: tuple[str, ...] | None = None
     contiguous: int = 0
+    panel: Callable[..., int] | None = None
 
     def takes(self, position: int, count: int) -> bool:
         """Return whether input `position` of `count` may have any strides."""
@@ -65,13 +69,14 @@ class Lowerings:
         scratch: Callable[..., Iterable[tuple[str, DimLike]]] | None = None,
         dtypes: tuple[str, ...] | None = None,
         contiguous: int = 0,
+        panel: Callable[..., int] | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Return a decorator that enters a function as the lowering of an operation."""
 
         def enter(emit: Callable[..., Any]) -> Callable[..., Any]:
             if name in self.table:
                 raise ValueError(f"the executor {self.executor!r} has two lowerings for {name!r}")
-            self.table[name] = Lowering(emit, strided, scratch, dtypes or self.dtypes, contiguous)
+            self.table[name] = Lowering(emit, strided, scratch, dtypes or self.dtypes, contiguous, panel)
             return emit
 
         return enter

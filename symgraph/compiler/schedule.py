@@ -12,7 +12,7 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 
 from symgraph.compiler.graph import Graph
-from symgraph.compiler.lowerings import Lowerings
+from symgraph.compiler.lowerings import Lowering, Lowerings
 from symgraph.compiler.program import (
     CONSTANT,
     INPUT,
@@ -172,17 +172,35 @@ class _Builder:
         else:
             entry = self.lowerings.table.get(op.name)
             inputs = tuple(self.view(read) for read in node.inputs)
+            outputs = tuple(self.fresh(item) for item in items_of(node.type))
+            step = self.in_panels(Step(op, node.attrs, inputs, outputs, source=node.source), entry)
             inputs = tuple(
                 view if entry is not None and entry.takes(k, len(inputs)) else self.contiguous(view, node.source)
-                for k, view in enumerate(inputs)
+                for k, view in enumerate(step.inputs)
             )
-            outputs = tuple(self.fresh(item) for item in items_of(node.type))
-            step = Step(op, node.attrs, inputs, outputs, source=node.source)
+            step = replace(step, inputs=inputs)
             if entry is not None and entry.scratch is not None:
                 needs = tuple(self.fresh(TensorType(dtype, (size,))) for dtype, size in entry.scratch(step))
                 step = replace(step, scratch=needs)
             self.steps.append(step)
             self.keep(node, outputs)
+
+    def in_panels(self, step: Step, entry: Lowering | None) -> Step:
+        """In a loop, let a product take its right matrix in panels where that stays the same (see `Lowering.panel`)."""
+        if self.outer is None or entry is None or entry.panel is None:
+            return step
+        matrix = step.inputs[-1]
+        if matrix.buffer not in self.captured or self._moves(matrix) or len(matrix.shape) != 2:
+            return step
+        width = entry.panel(step)
+        (rows, columns), (down, across) = matrix.shape, matrix.strides
+        if step.attrs["transpose_y"]:
+            rows, columns, down, across = columns, rows, across, down
+        if not (width and isinstance(rows, int) and isinstance(columns, int) and columns % width == 0):
+            return step
+        panels = matrix.with_layout((columns // width, rows, width), (width * across, down, across))
+        attrs = Attributes({**step.attrs, "panel": width})
+        return replace(step, attrs=attrs, inputs=(*step.inputs[:-1], panels))
 
     def keep(self, node: Node, outputs: tuple[View, ...]) -> None:
         if isinstance(node.type, TensorType):

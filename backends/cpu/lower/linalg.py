@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from symgraph.backends.cpu import product
 from symgraph.backends.cpu.lower.fused import work_of
 from symgraph.backends.cpu.nest import ExpressionCode, Operand, declare_strides, place
 from symgraph.backends.cpu.table import Arguments, KernelCall, compute_type, kernel_source, register
-from symgraph.compiler.program import Buffer, Step, View
+from symgraph.compiler.program import Buffer, Step
 from symgraph.graph.type import DimLike, Shape, size_of
 from symgraph.ops.fused import Expression
 
@@ -16,33 +17,66 @@ from symgraph.ops.fused import Expression
 TILE, HIGH = 144 * 512, 144
 #: Below so many columns (or rows) a thread's part is too narrow for products to be fast.
 _BLOCK = 16
-_SHARES = [
-    "r0, r1 = 0, rows",
-    "c0, c1 = 0, columns",
-    "if rows >= columns:",
-    f"    r0, r1 = span_blocks(rows, {_BLOCK // 2}, thread, threads)",
-    "else:",
-    f"    c0, c1 = span_blocks(columns, {_BLOCK}, thread, threads)",
-]
-#: In the body of a loop threads share rows, so that nobody waits for what another one makes (see `loops`).
-_SHARES_IN_LOOPS = [
-    *_SHARES[:2],
-    "if rows >= threads:",
-    "    r0, r1 = span(rows, thread, threads)",
-    *_SHARES[-2:],
-]
+
+#: A right matrix with fewer numbers is not worth bringing into panels.
+_LEAST_IN_PANELS = 1024
 
 
-def _name_matrices(
-    arguments: Arguments, x: View, y: View, transposes: tuple[bool, bool], shape: Shape, buffers: Sequence[Buffer]
-) -> DimLike:
+def _shares(in_loop: bool, block: int, part: str = "thread, threads") -> list[str]:
+    """Share rows or columns (in whole blocks) among threads.
+
+    In the body of a loop threads share rows, so that nobody waits for what another one makes (see `loops`).
+    """
+    by_rows = ["if rows >= columns:", f"    r0, r1 = span_blocks(rows, {_BLOCK // 2}, {part})"]
+    if in_loop:
+        by_rows = [f"if rows >= {part.split(', ')[1]}:", f"    r0, r1 = span(rows, {part})"]
+    columns = ["else:", f"    c0, c1 = span_blocks(columns, {block}, {part})"]
+    return ["r0, r1 = 0, rows", "c0, c1 = 0, columns", *by_rows, *columns]
+
+
+def _panel(step: Step) -> int:
+    """How many columns of the right matrix a panel has; 0 where product.py takes none."""
+    x, y = step.inputs[-2:]
+    size = y.size
+    is_worth_it = not isinstance(size, int) or size >= _LEAST_IN_PANELS
+    return product.panel() if x.dtype == y.dtype == "float32" and not step.attrs["transpose_x"] and is_worth_it else 0
+
+
+def _gemm(step: Step, kind: str, sizes: tuple[str, str], places: tuple[str, str], target: tuple[str, str]) -> list[str]:
+    """Return the call of a product.
+
+    Args:
+        step: has the matrices.
+        kind: the word for their element type.
+        sizes: rows and columns.
+        places: of the first elements of the left and the right matrix.
+        target: where the product goes, and how long a row is there.
+    """
+    x, y = f"shift(x, {places[0]}), x_line", f"shift(y, {places[1]})"
+    if "panel" in step.attrs:
+        return [f"gemm_panels_{kind}({', '.join(sizes)}, summed, {x}, {y}, {', '.join(target)})"]
+    return [
+        f"gemm_{kind}(turned_x != 0, turned_y != 0, {', '.join(sizes)}, summed, {kind}(1),",
+        f"    {x},",
+        f"    {y}, y_line,",
+        f"    {kind}(0), {', '.join(target)})",
+    ]
+
+
+def _name_matrices(arguments: Arguments, step: Step, shape: Shape, buffers: Sequence[Buffer]) -> DimLike:
     """Name the matrices, the sizes and how the matrices lie; returns how many products each result is the sum of."""
     rows, columns = shape[-2:]
-    transpose_x, transpose_y = transposes
+    x, y = step.inputs[-2:]
+    transpose_x, transpose_y = step.attrs["transpose_x"], step.attrs["transpose_y"]
     summed = x.shape[-2] if transpose_x else x.shape[-1]
     for name, view in (("x", x), ("y", y)):
         arguments.pointer(name, view, buffers[view.buffer].size)
         arguments.named(f"{name}_0", view.offset)
+    if "panel" in step.attrs:
+        for name, value in (("rows", rows), ("columns", columns), ("summed", summed), ("x_line", summed),
+                            ("row_step", summed), ("column_step", summed)):  # fmt: skip
+            arguments.named(name, value)
+        return summed
     # What differs between transposed and plain operands are numbers too, so that there is one kernel for all.
     for name, value in (
         ("rows", rows), ("columns", columns), ("summed", summed),
@@ -59,34 +93,30 @@ def _product_work(kind: str, size: DimLike, summed: DimLike) -> DimLike:
     return size * summed // (50 if kind == "float32" else 25)
 
 
-@register("matmul")
+@register("matmul", panel=_panel)
 def matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
-    x, y = step.inputs
     (target,) = step.outputs
     arguments = Arguments()
-    transposes = (step.attrs["transpose_x"], step.attrs["transpose_y"])
-    summed = _name_matrices(arguments, x, y, transposes, target.shape, buffers)
+    summed = _name_matrices(arguments, step, target.shape, buffers)
     arguments.pointer("z", target, buffers[target.buffer].size)
     arguments.named("z_0", target.offset)
     arguments.named("batch", size_of(target.shape[:-2]))
     by_rows = step.in_loop and len(target.shape) == 2
-    shares = _SHARES_IN_LOOPS if by_rows else _SHARES
     kind = target.dtype
+    places = "x_0 + b * rows * summed + r0 * row_step", "y_0 + b * summed * columns + c0 * column_step"
+    call = _gemm(step, kind, ("r1 - r0", "c1 - c0"), places, ("shift(z, z_place)", "columns"))
     body = [
         "b0, b1 = 0, batch",
         "share, shares = thread, threads",
         "if batch >= threads:",
         "    b0, b1 = span(batch, thread, threads)",
         "    share, shares = 0, 1",
-        *(line.replace("thread, threads", "share, shares") for line in shares),
+        *_shares(by_rows, step.attrs.get("panel", _BLOCK), "share, shares"),
         "if r1 > r0 and c1 > c0:",
         "    for b in range(b0, b1):",
         "        z_place = z_0 + (b * rows + r0) * columns + c0",
         "        if summed > 0:",
-        f"            gemm_{kind}(turned_x != 0, turned_y != 0, r1 - r0, c1 - c0, summed, {kind}(1),",
-        "                shift(x, x_0 + b * rows * summed + r0 * row_step), x_line,",
-        "                shift(y, y_0 + b * summed * columns + c0 * column_step), y_line,",
-        f"                {kind}(0), shift(z, z_place), columns)",
+        *(f"            {line}" for line in call),
         "        else:",
         "            for r in range(r1 - r0):",
         "                for c in range(c1 - c0):",
@@ -109,7 +139,7 @@ def _free_target(step: Step, kind: str) -> int | None:
     return None
 
 
-@register("fused_matmul", strided=True, contiguous=2)
+@register("fused_matmul", strided=True, contiguous=2, panel=_panel)
 def fused_matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     """A tile of the product at a time, then the expression over the tile while it is in the cache.
 
@@ -117,11 +147,10 @@ def fused_matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     """
     expression: Expression = step.attrs["expression"]
     shape = step.attrs["shape"]
-    *views, x, y = step.inputs
+    views = step.inputs[:-2]
     arguments = Arguments()
-    transposes = (step.attrs["transpose_x"], step.attrs["transpose_y"])
     kind = expression.operands[-1]
-    summed = _name_matrices(arguments, x, y, transposes, shape, buffers)
+    summed = _name_matrices(arguments, step, shape, buffers)
     # Operands are named x0, x1 ...: no clash with the matrices.
     code = ExpressionCode(expression, views, shape, arguments, "tile[(i - first) * line + j - left]")
     targets = [Operand(f"z{k}", view.strides, view.offset, view) for k, view in enumerate(step.outputs)]
@@ -135,12 +164,14 @@ def fused_matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
         arguments.named("line", step.outputs[free].strides[0])
         place_of_tile = f"shift(z{free}, {arguments.named('tile_0', step.outputs[free].offset)} + first * line + left)"
     lines = code.lines(["i", "j"])
+    block = step.attrs.get("panel", _BLOCK)
+    places = "x_0 + first * row_step", "y_0 + left * column_step"
     body = [
-        *(_SHARES_IN_LOOPS if step.in_loop else _SHARES),
+        *_shares(step.in_loop, block),
         "if r1 <= r0:",
         "    return",
         f"high = select(r1 - r0 < {HIGH}, r1 - r0, {HIGH})",
-        f"wide = {TILE} // high // {_BLOCK} * {_BLOCK}",
+        f"wide = {TILE} // high // {block} * {block}",
         *(line.text for line in lines if line.level == 0),
         *([] if place_of_tile else [f"tile = workspace_{kind}_{TILE}()", "line = wide"]),
         "for first in range(r0, r1, high):",
@@ -149,10 +180,10 @@ def fused_matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
         "        right = select(c1 - left < wide, c1, left + wide)",
         *([f"        tile = {place_of_tile}"] if place_of_tile else []),
         "        if summed > 0:",
-        f"            gemm_{kind}(turned_x != 0, turned_y != 0, last - first, right - left, summed, {kind}(1),",
-        "                shift(x, x_0 + first * row_step), x_line,",
-        "                shift(y, y_0 + left * column_step), y_line,",
-        f"                {kind}(0), tile, line)",
+        *(
+            f"            {line}"
+            for line in _gemm(step, kind, ("last - first", "right - left"), places, ("tile", "line"))
+        ),
         "        else:",
         "            for i in range(last - first):",
         "                for j in range(right - left):",

@@ -136,6 +136,25 @@ def test_recurrent_layers_go_by_rows():
         assert loops_by_rows(model._function("train", (False,))) == [True, True], layer.__name__
 
 
+@pytest.mark.parametrize("dtype, in_panels", [("float32", True), ("float64", False)])
+def test_matrices_that_stay_the_same_are_brought_into_panels_before_a_loop(dtype, in_panels):
+    """For products of float32, forwards and (transposed) backwards, where the columns make whole panels."""
+    for units, expected in ((UNITS, in_panels), (UNITS - 1, False)):
+        inputs = Input((5, 8), dtype=dtype)
+        model = Model(inputs, LSTM(units, dtype=dtype)(inputs))
+        model.compile("sgd", "mse")
+        model.train_on_batch(np.zeros((4, 5, 8), dtype), np.zeros((4, units), dtype))
+        program = model._function("train", (False,)).example()[0].program
+        loops = [step for step in program.steps if step.loop]
+        assert len(loops) == 2
+        for step in loops:
+            products = [inner for inner in step.loop.steps if "matmul" in inner.name]
+            assert products
+            for inner in products:
+                assert ("panel" in inner.attrs and len(inner.inputs[-1].shape) == 3) == expected, inner
+                assert inner.inputs[-1] in step.inputs or not expected, "the panels must live as long as the loop"
+
+
 def test_copies_of_weights_are_made_before_a_loop():
     """A slice of a kernel is brought together once, not in each iteration; the copy lives as long as the loop."""
     inputs = Input((5, UNITS))

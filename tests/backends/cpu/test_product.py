@@ -81,6 +81,64 @@ def test_random_sizes():
         assert (abs(got - truth) <= bound).all(), (m, n, k, turned_a, turned_b, beta)
 
 
+def run_in_panels(m, n, k, checked=False, name="product"):
+    """The same for a right matrix in panels; with it the numbers of the first row by itself."""
+    rng, width = np.random.default_rng(7), product.panel()
+    a, right, c = padded(rng, m, k, 3), rng.standard_normal((k, n)).astype(np.float32), padded(rng, m, n, 3)
+    b = np.ascontiguousarray(right.reshape(k, n // width, width).transpose(1, 0, 2))
+    first = np.full((1, n), np.nan, np.float32)
+    for rows, target in ((m, c), (1, first)):
+        target[:, :n] = np.nan
+        call(
+            product.kernel(), 0, product.IN_PANELS, rows, n, k, 1.0, a, k + 3, b, width, 0.0, target, target.shape[1],
+            checked=checked, name=name,
+        )  # fmt: skip
+    assert np.isnan(c[:, n:]).all(), "written beyond the columns"
+    left = a[:, :k].astype(float)
+    return c[:, :n], first, left @ right, EPSILON * (4 + np.sqrt(k)) * (abs(left) @ abs(right))
+
+
+@BOTH
+def test_panels_give_a_row_the_same_numbers_whatever_stands_below_it(checked):
+    """Threads share rows: how many one has must not be seen in the numbers."""
+    width = product.panel()
+    sizes = [(1, width, 3), (2, 3 * width, 9), (7, 5 * width, 10)]
+    if not checked:
+        sizes += [(16, 8 * width, 130), (33, 9 * width, 330), (150, 4 * width, 700), (301, width, 40)]
+    for m, n, k in sizes:
+        got, first, truth, bound = run_in_panels(m, n, k, checked)
+        assert (abs(got - truth) <= bound).all(), (m, n, k)
+        np.testing.assert_array_equal(first[0], got[0])
+
+
+@BOTH
+def test_panels_without_anything_to_sum_or_to_write(checked):
+    np.testing.assert_array_equal(run_in_panels(3, product.panel(), 0, checked)[0], 0)
+    assert run_in_panels(1, 0, 4, checked)[0].size == 0
+
+
+@BOTH
+def test_the_word_for_panels(checked):
+    text = """
+def kernel(thread, threads, args):
+    m, n, k = load(args, 0), load(args, 1), load(args, 2)
+    a = pointer_float32(load(args, 3), m * k)
+    b = pointer_float32(load(args, 4), n * k)
+    c = pointer_float32(load(args, 5), m * n)
+    gemm_panels_float32(m, n, k, a, k, b, c, n)
+"""
+    rng, width = np.random.default_rng(3), product.panel()
+    m, n, k = 5, 2 * width, 11
+    a, right = (rng.standard_normal(shape).astype(np.float32) for shape in ((m, k), (k, n)))
+    b = np.ascontiguousarray(right.reshape(k, 2, width).transpose(1, 0, 2))
+    c = np.full((m, n), np.nan, np.float32)
+    call(text, m, n, k, a, b, c, checked=checked)
+    np.testing.assert_allclose(c, a @ right, rtol=1e-5, atol=1e-5)
+    if checked:
+        with pytest.raises(IndexError, match="no whole number of panels"):
+            call(text, m, n - 1, k, a, b, c, checked=True)
+
+
 @BOTH
 def test_nothing_to_sum_and_nothing_to_write(checked):
     for beta in (0.0, 1.0):
@@ -141,6 +199,10 @@ def test_vectors_of_other_widths(target, monkeypatch):
         ):
             got, truth, bound = run(m, n, k, turned_a, turned_b, beta, name=name)
             assert (abs(got - truth) <= bound).all(), (m, n, k, turned_a, turned_b)
+    for m in (1, 13):
+        got, first, truth, bound = run_in_panels(m, 5 * product.panel(), 33, name=name)
+        assert (abs(got - truth) <= bound).all(), m
+        np.testing.assert_array_equal(first[0], got[0])
 
 
 #: triple, processor, target, product instruction, register

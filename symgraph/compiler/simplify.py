@@ -265,6 +265,26 @@ def _sum(node: Node) -> Node:
     if x.op is shape.broadcast_op and is_float(x.dtype) and x.inputs[0].tensor_type.size == 1:
         total = reduction.count(x.shape, node.attrs["axes"], x.dtype) * shape.reshape(x.inputs[0], ())
         return shape.broadcast_to(total, node.shape)
+    return _sum_in_order(node)
+
+
+def _sum_in_order(node: Node) -> Node:
+    """What is summed is read in the order in which it lies, rather than along exchanged or reversed axes."""
+    (x,) = node.inputs
+    axes, keepdims = node.attrs["axes"], node.attrs["keepdims"]
+    if x.op is shape.transpose_op:
+        order = x.attrs["axes"]
+        kept = [order[axis] for axis in range(x.rank) if axis not in axes]
+        stays = all(order[axis] == axis for axis in range(x.rank) if axis not in axes)
+        if stays or (not keepdims and kept == sorted(kept)):
+            return reduction.sum_(x.inputs[0], [order[axis] for axis in axes], keepdims)
+    if x.op is shape.slice_op and x.inputs[0].shape == x.shape:
+        numbers = zip(x.attrs["starts"], x.attrs["steps"], x.shape, strict=True)
+        if all(
+            (step == 1 and start == 0) or (step == -1 and start == dim - 1 and axis in axes)
+            for axis, (start, step, dim) in enumerate(numbers)
+        ):
+            return reduction.sum_(x.inputs[0], axes, keepdims)
     return node
 
 

@@ -80,6 +80,23 @@ def test_simplify_reads_transposed_operands_in_place(x):
     assert simplified(product) is linalg.matmul(x, x, transpose_x=True)
 
 
+def test_simplify_sums_in_the_order_in_which_numbers_lie():
+    x = placeholder((4, 3, 2), "float32")
+    turned = shape.transpose(shape.reverse(x, (0,)), (1, 0, 2))
+    assert simplified(reduction.sum_(turned, (0, 1))) is reduction.sum_(x, (0, 1))
+    assert simplified(reduction.sum_(turned, (0, 1), keepdims=True)) is reduction.sum_(x, (0, 1), keepdims=True)
+    assert simplified(reduction.sum_(turned, (1,))) is reduction.sum_(x, (0,))
+    assert simplified(reduction.sum_(shape.reverse(x, (0, 1)), (0, 1))) is reduction.sum_(x, (0, 1))
+    for changed in (
+        reduction.sum_(shape.reverse(x, (0,)), (1,)),  # the results are reversed
+        reduction.sum_(shape.transpose(x, (2, 1, 0)), (1,)),  # the results are exchanged
+        reduction.sum_(shape.transpose(x, (1, 0, 2)), (1,), keepdims=True),
+        reduction.sum_(shape.slice_axis(x, 0, 0, 2, 2), (0,)),  # some are left out
+        reduction.sum_(shape.slice_axis(x, 0, 1, 3), (0,)),
+    ):
+        assert simplified(changed) is changed
+
+
 def test_simplify_strips_broadcasts(x):
     wide = shape.broadcast_to(constant(2, "float32"), (4, 3))
     assert simplified(x * wide) is x * 2

@@ -127,8 +127,10 @@ def softplus_float64(m: Any, x: Any) -> Any:
 
 @define("float32")
 def sigmoid_float32(m: Any, x: Any) -> Any:
-    """``1 / (1 + exp(-x))``; 0 below -88.7, where the true value is denormal."""
-    return 1.0 / (exp_float32(m, -x) + 1.0)
+    """``1 / (1 + exp(-x))``; 0 below -88.4, where the true value is denormal."""
+    # From 88 on the power of two is infinite; below -87 the exponential, a normal number still, is lost beside 1.
+    n, p = _exp_parts(m, _limit(m, -x, -87.0, 89.0))
+    return 1.0 / ((p + 1.0) * _power_of_two(m, n) + 1.0)
 
 
 @define("float64")

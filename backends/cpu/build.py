@@ -7,9 +7,11 @@ what the kernel calls: no Python wrapper, no reference counting, no error path.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -89,12 +91,32 @@ def _compiler() -> type:
     return _state["compiler"]
 
 
-def _remembering(resolve: Callable[..., Any]) -> Callable[..., Any]:
-    """Numba's search for the signature of a call, a third of its time, made once for the same types of arguments.
+@contextlib.contextmanager
+def _light(target: Any) -> Iterator[None]:
+    """Keep Numba's ``target`` from growing.
 
+    Each name that is new to it would make it load all that Numba has, its memory management compiled included, and
+    each function would be linked with that: kernels use none of it.
+    """
+    target.refresh = lambda: None
+    target.post_lowering = lambda module, library: None
+    try:
+        yield
+    finally:
+        del target.refresh, target.post_lowering
+
+
+@contextlib.contextmanager
+def _remembered(typing: Any) -> Iterator[None]:
+    """Let Numba search for the signature of a call once for the same types of arguments.
+
+    The search is a third of its time, and made twice for each operator: when types are found and when code is written.
     What the words of the kernel language and the operators on numbers mean does not change while a process runs.
     """
+    from numba.core.types.functions import BaseFunction
+
     known = _state.setdefault("signatures", {})
+    resolve, search = typing.resolve_function_type, BaseFunction.get_call_type
 
     def resolve_once(function: Any, arguments: Any, keywords: Any) -> Any:
         if keywords:
@@ -104,7 +126,32 @@ def _remembering(resolve: Callable[..., Any]) -> Callable[..., Any]:
             known[key] = resolve(function, arguments, keywords)
         return known[key]
 
-    return resolve_once
+    def search_once(function: Any, context: Any, arguments: Any, keywords: Any) -> Any:
+        if keywords or context is not typing:
+            return search(function, context, arguments, keywords)
+        key = "search", function, tuple(arguments)
+        if key not in known:
+            known[key] = search(function, context, arguments, keywords)
+        return known[key]
+
+    typing.resolve_function_type, BaseFunction.get_call_type = resolve_once, search_once
+    try:
+        yield
+    finally:
+        del typing.resolve_function_type
+        BaseFunction.get_call_type = search
+
+
+@contextlib.contextmanager
+def _without_collections() -> Iterator[None]:
+    """Put off the search for cycles of objects: Numba makes hundreds of thousands that live as long as the kernel."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[Any]]:
@@ -119,7 +166,8 @@ def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[An
 
     function = function_of(source, name, native_namespace)
     typing, target = cpu_target.typing_context, cpu_target.target_context
-    typing.refresh()
+    with _light(target):
+        typing.refresh()
     if "registries" not in _state:
         # What kernels are made of, instead of all that Numba has, which takes half a second to load.
         from numba.core.imputils import builtin_registry
@@ -136,12 +184,7 @@ def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[An
         texts: list[str] = []
         # Numba would parse, verify and optimise each module as it comes; here the text is kept and handled once.
         library.add_ir_module = lambda module: texts.append(str(relaxed(module)))
-        # Each name that is new to the target would make it load all that Numba has, and each function would be linked
-        # with Numba's memory management, which kernels do not use.
-        target.refresh = lambda: None
-        target.post_lowering = lambda module, library: None
-        typing.resolve_function_type = _remembering(typing.resolve_function_type)
-        try:
+        with _light(target), _remembered(typing):
             result = compiler.compile_extra(
                 typing,
                 target,
@@ -153,8 +196,6 @@ def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[An
                 library=library,
                 pipeline_class=_compiler(),
             )
-        finally:
-            del target.refresh, target.post_lowering, typing.resolve_function_type
         entry = library.create_ir_module(symbol + "_entry")
         integer = ir.IntType(64)
         native = ir.Function(entry, ir.FunctionType(ir.VoidType(), [integer] * 3), symbol)
@@ -259,7 +300,7 @@ def build(source: str, name: str, symbol: str) -> tuple[bytes, list[str]]:
     Returns the object file's bytes and the names of the functions that the module declares but does not define.
     Raises KernelError, with the source text, where Numba or LLVM refuses it.
     """
-    with _lock:
+    with _lock, _without_collections():
         try:
             module = optimised_module(source, name, symbol)
             wanted = [one.name for one in module.functions if one.is_declaration and not one.name.startswith("llvm.")]

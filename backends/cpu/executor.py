@@ -19,6 +19,7 @@ from symgraph.backends.cpu import (
     limits,
     lower,  # noqa: F401  fills the table
     objects,
+    pool,
 )
 from symgraph.backends.cpu.loops import sizes_of, threads_own_rows
 from symgraph.backends.cpu.pool import ALONE, CHECKED, ROW, SHARED, Pool, row
@@ -103,8 +104,9 @@ class NumbaRunner:
         self.rows = self._lower(program.steps)
         calls = [each.call for each in _walk(self.rows) if each.call is not None]
         kernels = list(dict.fromkeys((call.source, call.name) for call in calls))
-        addresses = objects.compile_kernels([(name, text) for text, name in kernels])
-        self.kernels = dict(zip(kernels, addresses, strict=True))
+        # Those of the threads with them, where they are new: fewer and larger batches keep all compilers at work.
+        addresses = objects.compile_kernels([*((name, text) for text, name in kernels), *pool.kernels()])
+        self.kernels = dict(zip(kernels, addresses, strict=False))
         self.uses_blas = any(call.calls_blas for call in calls)
         self.may_end_early = any(each.step is not None and each.step.op.checks for each in _walk(self.rows))
         self.constants = [

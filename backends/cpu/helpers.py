@@ -44,7 +44,8 @@ def helpers_for(kernels: int) -> int:
     if hasattr(os, "getloadavg"):
         with contextlib.suppress(OSError):
             busy = os.getloadavg()[0]
-    return max(0, min(kernels // WORTHWHILE, processors - 1 - int(busy), _MOST))
+    others = int(max(0.0, busy - 1.0))  # a program that has worked for a while is itself one of those that are busy
+    return max(0, min(kernels // WORTHWHILE, processors - 1 - others, _MOST))
 
 
 class _Helper:
@@ -72,7 +73,7 @@ class _Helper:
                 return
             while True:
                 try:
-                    index = self.waiting.pop()  # the caller takes from the other end
+                    index = self.waiting.popleft()
                 except IndexError:
                     return
                 self.process.stdin.write(json.dumps(self.jobs[index]).encode() + b"\n")
@@ -115,7 +116,8 @@ def compile_together(jobs: list[Job], helpers: int) -> list[Built]:
 
     Raises build.KernelError for a kernel that does not compile.
     """
-    waiting = collections.deque(range(len(jobs)))
+    # The longest first, so that nobody is left with a long one when the others have finished.
+    waiting = collections.deque(sorted(range(len(jobs)), key=lambda index: -len(jobs[index][1])))
     done: dict[int, Built] = {}
     team: list[_Helper] = []
     try:

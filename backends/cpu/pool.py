@@ -291,16 +291,20 @@ _SOURCES = {
 _CALLED = {_WALK: "walk", _AWAIT: "await_change", _PHASE: "phase", _PATCH: "patch"}
 
 
-def _kernels() -> dict[str, int]:
-    """The addresses of the kernels of the pool."""
+def kernels() -> list[tuple[str, str]]:
+    """The name and the source of each kernel of the pool."""
     numbers = {
         name[1:]: value
         for name, value in globals().items()
         if name.startswith("_") and name[1:].isupper() and isinstance(value, int)
     }
     numbers["ROWBYTES"] = 8 * ROW
-    texts = [(name, source.format(**numbers)) for name, source in _SOURCES.items()]
-    return dict(zip(_SOURCES, objects.compile_kernels(texts), strict=True))
+    return [(name, source.format(**numbers)) for name, source in _SOURCES.items()]
+
+
+def _addresses() -> dict[str, int]:
+    """The addresses of the kernels of the pool."""
+    return dict(zip(_SOURCES, objects.compile_kernels(kernels()), strict=True))
 
 
 _Native = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
@@ -418,7 +422,7 @@ class Pool:
         self.forked = False
         self._closed = False
         self._lock = threading.Lock()
-        kernels = _kernels()
+        kernels = _addresses()
         self._native = _Native(kernels["run"])
         self._workers = _Workers(threads, kernels)
         self._context = self._workers.context

@@ -356,8 +356,12 @@ def test_helpers_are_started_only_where_they_pay(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _process: set(range(8)), raising=False)
     monkeypatch.setattr(os, "getloadavg", lambda: (0.2, 0, 0), raising=False)
     assert [helpers.helpers_for(count) for count in (1, 9, 10, 45, 1000)] == [0, 0, 1, 4, 7]
+    monkeypatch.setattr(os, "getloadavg", lambda: (1.5, 0, 0), raising=False)
+    assert helpers.helpers_for(1000) == 7, "this process is no hindrance to itself"
     monkeypatch.setattr(os, "getloadavg", lambda: (6.5, 0, 0), raising=False)
-    assert helpers.helpers_for(1000) == 1
+    assert helpers.helpers_for(1000) == 2
+    monkeypatch.setattr(os, "getloadavg", lambda: (9.0, 0, 0), raising=False)
+    assert helpers.helpers_for(1000) == 0
     monkeypatch.setattr(sys, "executable", "")
     assert helpers.helpers_for(1000) == 0
 

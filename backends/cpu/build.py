@@ -113,10 +113,11 @@ def _remembered(typing: Any) -> Iterator[None]:
     The search is a third of its time, and made twice for each operator: when types are found and when code is written.
     What the words of the kernel language and the operators on numbers mean does not change while a process runs.
     """
-    from numba.core.types.functions import BaseFunction
+    from numba.core.types import functions
 
     known = _state.setdefault("signatures", {})
-    resolve, search = typing.resolve_function_type, BaseFunction.get_call_type
+    kind: Any = functions.BaseFunction
+    resolve, search = typing.resolve_function_type, kind.get_call_type
 
     def resolve_once(function: Any, arguments: Any, keywords: Any) -> Any:
         if keywords:
@@ -134,12 +135,12 @@ def _remembered(typing: Any) -> Iterator[None]:
             known[key] = search(function, context, arguments, keywords)
         return known[key]
 
-    typing.resolve_function_type, BaseFunction.get_call_type = resolve_once, search_once
+    typing.resolve_function_type, kind.get_call_type = resolve_once, search_once
     try:
         yield
     finally:
         del typing.resolve_function_type
-        BaseFunction.get_call_type = search
+        kind.get_call_type = search
 
 
 @contextlib.contextmanager

@@ -133,7 +133,7 @@ class SequenceEnqueuer:
         return self.sequence
 
     def _hand_out(self, restart: Callable[[], Any], put: Callable[[Any], bool], stopped: threading.Event) -> None:
-        raise NotImplementedError(f"{type(self).__name__} must define `_hand_out`, which puts pieces of work in the queue.")
+        raise NotImplementedError(f"{type(self).__name__} must define `_hand_out`: it fills the queue.")
 
     def _take(self) -> tuple[Any, Future] | None:
         """The next piece of work in the queue; None once the queue is stopped."""

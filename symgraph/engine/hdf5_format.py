@@ -33,7 +33,7 @@ class Source:
     """The bytes of a file.
 
     # Arguments
-        data: the bytes, or an open binary file.
+        data: the bytes, or an open binary file that nobody else reads from meanwhile.
 
     # Attributes
         base: where addresses count from.
@@ -57,7 +57,8 @@ class Source:
             raise FormatError("its structure goes in circles")
         if self._bytes is not None:
             return bytes(self._bytes[start:start + count])
-        return os.pread(self._file.fileno(), count, start)  # type: ignore[union-attr]
+        self._file.seek(start)  # type: ignore[union-attr]
+        return self._file.read(count)  # type: ignore[union-attr]
 
     def fill(self, address: int, values: np.ndarray) -> None:
         """Read an array."""

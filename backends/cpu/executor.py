@@ -8,6 +8,7 @@ the arena or enters the addresses of large ones, runs the tape, and hands out th
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -34,6 +35,8 @@ SMALL = 16 << 10
 #: A call of less work than this (in nanoseconds) is not worth sharing, nor is a whole tape of less than the second.
 LEAST_SHARED_CALL = 4_000
 LEAST_SHARED_TAPE = 40_000
+#: A run of batches ends after about so many seconds: Python hears of signals, and other threads have their turn.
+LONGEST_RUN = 0.01
 _LINE = 64
 
 
@@ -263,6 +266,7 @@ class BoundProgram:
         self._lay_out()
         self.executor.threads()
         self.generation = self.epoch = -1
+        self.pace = LONGEST_RUN  # seconds that a batch took in the last run of several
         self.outputs = [
             (view.buffer, tuple(values[runner.number(dim)] for dim in view.shape), numpy_dtype(view.dtype))
             for view in program.outputs
@@ -395,7 +399,9 @@ class BoundProgram:
         self.threads = threads
         self.tape = np.array(tape, np.int64).reshape(-1, ROW)
         self.run = pool.prepare(self.tape.ctypes.data, len(tape), threads) if tape else _nothing
-        if runner.uses_blas and runner.may_end_early:
+        self.repeat: Callable[[int], None] | None = None  # the tape as a loop over batches, made when asked for
+        self.guarded = runner.uses_blas and runner.may_end_early
+        if self.guarded:
             self.run = _guarded(self.run)
 
     def _shared_by_rows(self, loop: TapeRow, work: int, threads: int) -> bool:
@@ -413,14 +419,8 @@ class BoundProgram:
 
     def __call__(self, arrays: Sequence[np.ndarray], run: Callable[[], None] | None = None) -> list[np.ndarray]:
         """Compute the outputs; `run` takes the place of the native tape (see `symgraph.backends.cpu.checked`)."""
-        executor = self.executor
-        with executor.lock:
-            if (
-                self.epoch != state.epoch
-                or self.generation != executor.generation
-                or self.thread_changes != config.thread_changes
-                or executor.pool.forked  # type: ignore[union-attr]
-            ):
+        with self.executor.lock:
+            if self._moved():
                 self._prepare()
             table = self.table
             for position, window in self.staged:
@@ -437,6 +437,70 @@ class BoundProgram:
             for position, window in self.copied:
                 results[position] = window.copy()
         return results
+
+    def batches(self, arrays: Sequence[np.ndarray], first: int, count: int) -> tuple[int, list[np.ndarray]]:
+        """Compute a run of batches in one native call, with the results of as many calls.
+
+        The tape is the body of a loop: from one iteration to the next, the addresses of inputs and outputs go on by the
+        size of what a batch has of them.
+
+        Args:
+            arrays: the inputs of all batches, one batch after the other.
+            first: the number of the first batch of this run.
+            count: how many batches there are from that one on. A run that would last long ends before the last of them.
+
+        Returns:
+            How many batches have been done, 1 or more; and the outputs, each with these batches along a new first axis.
+
+        Raises:
+            IndexError: as a call; the batches before the bad one have been done.
+        """
+        with self.executor.lock:
+            if self._moved():
+                self._prepare()
+            if self.repeat is None:
+                self.repeat = self._loop()
+            count = max(1, min(count, int(LONGEST_RUN / self.pace)))
+            results = [np.empty((count, *shape), dtype) for _, shape, dtype in self.outputs]
+            starts = [
+                0 if number is None else array.__array_interface__["data"][0] + first * self.nbytes[number]
+                for array, number in zip(arrays, self.runner.program.inputs, strict=True)
+            ]
+            starts += [array.__array_interface__["data"][0] for array in results]
+            before = self.table[self.moving]
+            self.generation = -1  # whatever interrupts this, the next call finds out that the table is to be made anew
+            self.table[self.moving] = np.array(starts, np.int64)[self.moves_with]
+            begin = time.perf_counter()
+            self.repeat(count)
+            self.pace = max((time.perf_counter() - begin) / count, 1e-9)
+            if self.fails and self.status[0]:
+                self._complain()
+            self.table[self.moving] = before
+            self.generation = self.executor.generation
+        return count, results
+
+    def _loop(self) -> Callable[[int], None]:
+        """Make the tape ready as the body of a loop over batches, and note which entries of the table go on."""
+        fed = [*self.runner.program.inputs, *(number for number, _, _ in self.outputs)]
+        found = [np.flatnonzero(self.buffer_of_entry == number) for number in fed if number is not None]
+        places = [place for place, number in enumerate(fed) if number is not None]
+        self.moving = np.concatenate([*found, np.empty(0, np.int64)])
+        self.moves_with = np.repeat(np.array(places, np.int64), [len(entries) for entries in found])
+        sizes = np.array([0 if number is None else self.nbytes[number] for number in fed], np.int64)
+        addresses = self.table.ctypes.data + 8 * self.moving
+        self.batch_patches = np.stack([addresses, sizes[self.moves_with]], axis=1)
+        repeat = self.executor.threads().prepare_loop(self.tape, self.batch_patches, self.threads)
+        return _guarded(repeat) if self.guarded else repeat
+
+    def _moved(self) -> bool:
+        """Return whether variables, the arena or the threads are others than the tape and the table were made for."""
+        executor = self.executor
+        return (
+            self.epoch != state.epoch
+            or self.generation != executor.generation
+            or self.thread_changes != config.thread_changes
+            or executor.pool.forked  # type: ignore[union-attr]
+        )
 
     def _prepare(self) -> None:
         self.executor.threads().revive()
@@ -460,13 +524,13 @@ def _nothing() -> None:
     """Run an empty tape."""
 
 
-def _guarded(run: Callable[[], None]) -> Callable[[], None]:
+def _guarded(run: Callable[..., None]) -> Callable[..., None]:
     """Hold BLAS to one thread from outside, for a tape that may end before its last row."""
 
-    def guarded() -> None:
+    def guarded(*count: int) -> None:
         blas.enter()
         try:
-            run()
+            run(*count)
         finally:
             blas.leave()
 

@@ -65,6 +65,7 @@ _NUMBER, _BATON, _MY_TAPE, _MY_ROWS, _MY_THREADS, _INSIDE = 16, 17, 18, 19, 20, 
 _SEMAPHORE, _STACK = 24, 32
 # In the rows of a prepared tape: how many rows the phase has that a row begins, and whether one of them is shared.
 _GROUP, _DIVIDED = 4, 7
+_COUNT = 4  # in a loop row
 
 # CURRENT holds the number of the run, times 2**32, plus that of the phase which is open; OVER once the run is over.  It
 # only grows.  So does the claim on each part: the last phase in which somebody has taken it.
@@ -454,10 +455,35 @@ class Pool:
         The rows are copied. It holds for as long as the pool is open; ask :attr:`forked` before it where a fork may
         have happened.
         """
-        packed = self._packed(rows, threads)
-        tape = _with_phases(tape_address, rows)
+        return self._ready(_with_phases(tape_address, rows), self._packed(rows, threads))
+
+    def prepare_loop(self, tape: np.ndarray, patches: np.ndarray, threads: int | None = None) -> Callable[[int], None]:
+        """A tape as the body of a loop, made ready: a function of the number of iterations, 1 or more.
+
+        Like :meth:`prepare`; one Python thread at a time may call it.
+
+        Args:
+            tape: the rows, of shape (rows, ``ROW``); they are copied.
+            patches: pairs (address of an int64, increment), of shape (pairs, 2); what a loop row does with them is said
+                at the head of this module. They must stay alive.
+            threads: as for :meth:`run`.
+        """
+        head = row(rows=len(tape), patches=patches.ctypes.data, patch_count=len(patches))
+        rows = np.array([head, *tape], np.int64)
+        loop = _with_phases(rows.ctypes.data, len(rows))
+        job = self._ready(loop, self._packed(len(rows), threads))
+
+        def repeat(count: int) -> None:
+            # A worker that comes late may still be reading the rows: it finds that the phases of its run are over,
+            # whatever the count is now.
+            loop[0, _COUNT] = count
+            job()
+
+        return repeat
+
+    def _ready(self, tape: np.ndarray, packed: int) -> Callable[[], None]:
+        """The call for a tape with phases, which lives for as long as the call and a while longer."""
         job = functools.partial(self._native, *map(ctypes.c_int64, (tape.ctypes.data, packed, self._context)))
-        # Keeps the context's memory and the tape, and the tape for a while longer.
         weakref.finalize(job, self._workers.retire, tape).atexit = False
         return job
 

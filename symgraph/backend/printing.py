@@ -42,6 +42,8 @@ def printed_nodes(outputs: Sequence[Any], updates: Sequence[Any]) -> list[Node]:
 class PrintingFunction(Function):
     """A function that prints some of what it computes."""
 
+    _at_once = False
+
     def __init__(
         self,
         inputs: Sequence[Tensor],

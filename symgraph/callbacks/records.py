@@ -90,7 +90,8 @@ class ProgbarLogger(Callback):
 
     def on_batch_end(self, batch, logs=None):
         logs = logs or {}
-        self.seen += 1 if self.use_steps else logs.get("size", 0)
+        # `fit` may tell it after several batches, with the samples of all and their mean loss.
+        self.seen = batch + 1 if self.use_steps else self.seen + logs.get("size", 0)
         values = [(name, logs[name]) for name in self.params["metrics"] if name in logs]
         # The last step is shown by `on_epoch_end`, with the values of the validation.
         if self.verbose and (self.target is None or self.seen < self.target):

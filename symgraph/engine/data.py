@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ __all__ = [
 
 #: Up to this size, shuffled data are gathered once an epoch; beyond, batch by batch.
 _GATHER_WHOLE_BYTES = 1 << 25
+#: Batches that are smaller than this are gathered several at a time.
+_GATHER_RUN_BYTES = 1 << 20
 
 
 def _as_array(value: Any) -> Any:
@@ -280,6 +283,10 @@ class ArraySource:
         self.steps = steps
         self.batches = steps or -(-(self.samples or 0) // self.batch_size)
         self._plain = all(isinstance(array, np.ndarray) for array in arrays)
+        #: How many batches the next run may have, and how many where their rows have to be gathered first.
+        self._most = 1
+        row_bytes = sum(array[:1].nbytes for array in arrays) if self._plain else _GATHER_RUN_BYTES
+        self._most_gathered = max(1, _GATHER_RUN_BYTES // max(row_bytes * self.batch_size, 1))
         self._gathered: list | None = None
         self._buffers: list | None = None
         #: With `steps`: the pass over the data that is going on, the batches taken of it, and its order.
@@ -291,27 +298,40 @@ class ArraySource:
 
     def epoch(self) -> Iterator[tuple[int, list]]:
         """The batches of one epoch: `(number of samples, list of arrays)`; of one that was resumed, the rest."""
+        return ((size, arrays) for size, _, arrays in self.runs(1))
+
+    def runs(self, most: int = sys.maxsize) -> Iterator[tuple[int, int, list]]:
+        """The batches of one epoch, up to `most` at a time where their rows lie one after the other.
+
+        Each item is `(number of samples of a batch, number of batches, arrays with the rows of all of them)`. An item
+        is to be used up before the next is asked for.
+        """
         inside, self._inside = self._inside, 0
         if self.steps is not None:
-            return self._steps(inside)
+            return self._steps(inside, most)
         if not inside:
             self._current_order = self._order()
+        self._most = most
         return self._once(self._current_order, inside)
 
-    def _steps(self, done: int) -> Iterator[tuple[int, list]]:
-        for _ in range(done, self.steps or 0):
+    def _steps(self, done: int, most: int) -> Iterator[tuple[int, int, list]]:
+        steps = self.steps or 0
+        while done < steps:
+            self._most = min(most, steps - done)
             if self.samples is None:
-                yield 1, []
+                done += self._most
+                yield 1, self._most, []
                 continue
-            batch = next(self._endless, None) if self._endless is not None else None
-            if batch is None:
+            run = next(self._endless, None) if self._endless is not None else None
+            if run is None:
                 self._place, self._current_order = 0, self._order()
                 self._endless = self._once(self._current_order)
-                batch = next(self._endless, None)
-                if batch is None:
+                run = next(self._endless, None)
+                if run is None:
                     return
-            self._place += 1
-            yield batch
+            self._place += run[1]
+            done += run[1]
+            yield run
 
     @property
     def owner(self) -> Any:
@@ -350,8 +370,8 @@ class ArraySource:
         np.random.shuffle(order)
         return order
 
-    def _once(self, order: np.ndarray | None, first: int = 0) -> Iterator[tuple[int, list]]:
-        """One pass over the data in this order, from the batch number `first` on."""
+    def _once(self, order: np.ndarray | None, first: int = 0) -> Iterator[tuple[int, int, list]]:
+        """One pass over the data in this order, from the batch number `first` on, `self._most` batches at a time."""
         size, samples = self.batch_size, self.samples or 0
         arrays = self.arrays
         if order is not None and self._plain and sum(array.nbytes for array in arrays) <= _GATHER_WHOLE_BYTES:
@@ -360,15 +380,20 @@ class ArraySource:
             for array, into in zip(arrays, self._gathered):
                 np.take(array, order, axis=0, out=into, mode="clip")
             arrays, order = self._gathered, None
-        if order is None and self._plain:
-            for start in range(first * size, samples, size):
-                stop = min(start + size, samples)
-                yield stop - start, [array[start:stop] for array in arrays]
-            return
-        for start in range(first * size, samples, size):
-            stop = min(start + size, samples)
-            rows = slice(start, stop) if order is None else order[start:stop]
-            yield stop - start, [self._take(index, rows, stop - start) for index in range(len(arrays))]
+        in_place = order is None and self._plain
+        start = first * size
+        while start < samples:
+            count = 1
+            if start + size <= samples:
+                count = min(self._most, (samples - start) // size, sys.maxsize if in_place else self._most_gathered)
+            stop = min(start + count * size, samples)
+            if in_place:
+                parts = [array[start:stop] for array in arrays]
+            else:
+                rows = slice(start, stop) if order is None else order[start:stop]
+                parts = [self._take(index, rows, stop - start) for index in range(len(arrays))]
+            yield (stop - start) // count, count, parts
+            start = stop
 
     def _take(self, index: int, rows: Any, count: int) -> np.ndarray:
         array = self.arrays[index]
@@ -376,8 +401,9 @@ class ArraySource:
             return array[rows]
         if isinstance(array, np.ndarray):
             if self._buffers is None:
+                most = self.batch_size * self._most_gathered
                 self._buffers = [
-                    np.empty((self.batch_size, *a.shape[1:]), a.dtype) if isinstance(a, np.ndarray) else None
+                    np.empty((min(most, len(a)), *a.shape[1:]), a.dtype) if isinstance(a, np.ndarray) else None
                     for a in self.arrays
                 ]
             return np.take(array, rows, axis=0, out=self._buffers[index][:count], mode="clip")

@@ -1,12 +1,14 @@
 """The one training loop: `fit`, `evaluate`, `predict` and their generator forms all pass through `run_pass`.
 
 A pass takes batches from a source (`epoch()` gives `(number of samples, arrays)`) and calls one compiled function a
-batch. What happens between two calls is kept to a minimum: logs are made only if a callback listens to batches.
+batch. Where nobody listens to batches, a function that can do several at once (`Function.batches`) gets them as they lie
+in the arrays (`ArraySource.runs`): losses, metrics and variables have the same bits, and Python has less to do. A
+progress bar is no listener: it is told after several batches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,43 +27,73 @@ def reported(value: Any) -> Any:
     return float(value) if np.ndim(value) == 0 else np.array(value)
 
 
-def run_pass(function: Callable[[list], list], batches: Iterable, names: list[str], begin: Callable | None,
+def _results(function: Callable[[list], list], source: Any, begin: Callable | None, several: bool, first: int = 0
+             ) -> Iterator[tuple[int, int, list]]:
+    """What a function gives for the batches of an epoch.
+
+    # Arguments
+        function: gives a list of results for the arrays of a batch.
+        source: where the batches come from.
+        begin: called before each batch with its index, from `first` on, and logs; or None.
+        several: whether several batches may be computed at once, where function and source can do that.
+
+    # Returns
+        An iterator over `(samples of a batch, number of batches, results)`; results have these batches along a new
+        first axis.
+    """
+    if several and begin is None and hasattr(function, "batches") and hasattr(source, "runs"):
+        for size, count, arrays in source.runs():
+            for now, values in function.batches(arrays, size, count):
+                yield size, now, values
+        return
+    for index, (size, arrays) in enumerate(source.epoch(), first):
+        if begin is not None:
+            begin(index, {"batch": index, "size": size})
+        yield size, 1, [np.asarray(value)[None] for value in function(arrays)]
+
+
+def run_pass(function: Callable[[list], list], source: Any, names: list[str], begin: Callable | None,
              end: Callable | None, stopped: Callable[[], bool] | None = None,
-             after: Callable[[Done], None] | None = None, done: Done = _NOTHING) -> list:
-    """Run a function over batches.
+             after: Callable[[Done], None] | None = None, done: Done = _NOTHING,
+             progress: Callable | None = None) -> list:
+    """Run a function over the batches of an epoch.
 
     # Arguments
         function: gives `[loss, metrics...]` for the arrays of a batch; the metrics are running values.
-        batches: `(number of samples, arrays)` pairs.
+        source: where the batches come from.
         names: names of the results.
         begin, end: called around each batch with its index and logs, or None.
-        stopped: asked after each batch whether to stop, or None.
+        stopped: asked after each call of `end` or `progress` whether to stop, or None.
         after: told after each batch, when everybody else has had their say, what is done; or None.
-        done: what is done of a pass that is resumed; `batches` are the others.
+        done: what is done of a pass that is resumed; the source gives the other batches.
+        progress: called like `end`, but after one or several batches: with the index of the last of them, the number
+            of samples of all, their mean loss; or None.
 
     # Returns
         The loss, averaged over the samples, and the last values of the metrics.
     """
-    first, total, count, known = done
-    values: Sequence = known
-    for index, (size, arrays) in enumerate(batches, first):
-        if begin is not None:
-            begin(index, {"batch": index, "size": size})
-        values = function(arrays)
-        loss = float(values[0])
-        total += loss * size
-        count += size
-        if end is not None:
-            logs = {"batch": index, "size": size}
-            logs.update(zip(names, map(reported, values)))
-            end(index, logs)
-            if stopped is not None and stopped():
-                break
+    index, total, count, known = done
+    last: Sequence = known
+    several = end is None and after is None and not (stopped is not None and stopped())
+    for size, batches, values in _results(function, source, begin, several, index):
+        losses = np.asarray(values[0], np.float64).reshape(batches).tolist()
+        for loss in losses:
+            total += loss * size
+        count += size * batches
+        index += batches
+        last = [value[-1] for value in values]
+        for tell in (end, progress):
+            if tell is not None:
+                logs = {"batch": index - 1, "size": size * batches, names[0]: sum(losses) / batches}
+                logs.update(zip(names[1:], map(reported, last[1:])))
+                tell(index - 1, logs)
+        if (end is not None or progress is not None) and stopped is not None and stopped():
+            break
         if after is not None:
-            after(Done(index + 1, total, count, tuple(map(reported, values))))
+            after(Done(index, total, count, tuple(map(reported, last))))
     if not count:
         raise ValueError("There were no batches: the data are empty.")
-    return [total / count, *map(reported, values[1:])]
+    return [total / count, *map(reported, last[1:])]
 
 
 def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epoch: int, verbose: int,
@@ -86,11 +118,8 @@ def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epo
     """
     names = model.metrics_names
     history = History()
-    every: list = list(callbacks or [])
-    if verbose:
-        every.insert(0, ProgbarLogger("steps" if params.get("samples") is None else "samples",
-                                      stateful_metrics=names[1:]))
-    hooks = CallbackList([*every, history])
+    bar = ProgbarLogger("steps" if params.get("samples") is None else "samples", stateful_metrics=names[1:])
+    hooks = CallbackList([*([bar] if verbose else []), *(callbacks or []), history])
     hooks.set_model(model._callback_model())
     hooks.set_params(params)
     for callback in hooks:
@@ -98,6 +127,9 @@ def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epo
     model.stop_training = False
     model.history = history
     begin, end = hooks.batch_hooks("train")
+    progress = None
+    if verbose and CallbackList(callbacks).batch_hooks("train") == (None, None):
+        end, progress = None, bar.on_train_batch_end
     owner = model._callback_model()
 
     def stopped() -> bool:
@@ -133,8 +165,9 @@ def fit(model: Any, function: Callable, source: Any, *, epochs: int, initial_epo
                 for callback in backups:
                     callback.batch_done(epoch, now, hooks.callbacks, sources)
 
-            values = run_pass(function, source.epoch(), names, begin, end, stopped,
-                              after if any(callback.save_freq != "epoch" for callback in backups) else None, done)
+            values = run_pass(function, source, names, begin, end, stopped,
+                              after if any(callback.save_freq != "epoch" for callback in backups) else None, done,
+                              progress)
             logs = dict(zip(names, values))
             if validate is not None and _is_validation_epoch(validation_freq, epoch):
                 logs.update(zip([f"val_{name}" for name in names], validate(hooks)))
@@ -182,7 +215,7 @@ def evaluate(model: Any, function: Callable, source: Any, *, verbose: int = 0, c
     begin, end = hooks.batch_hooks("test")
     with _progress(source, verbose) as step:
         hooks.on_test_begin()
-        values = run_pass(function, source.epoch(), model.metrics_names, begin, _both(end, step))
+        values = run_pass(function, source, model.metrics_names, begin, end, progress=step)
         hooks.on_test_end()
     return values
 
@@ -197,34 +230,39 @@ def predict(model: Any, function: Callable, source: Any, *, verbose: int = 0, ca
     samples = source.samples if source.steps is None else None  # so many steps may be fewer samples, or more
     whole: list[np.ndarray] | None = None
     parts: list[list[np.ndarray]] = []
-    done = 0
+    done = index = 0
     with _progress(source, verbose) as step:
         hooks.on_predict_begin()
-        for index, (size, arrays) in enumerate(source.epoch()):
-            if begin is not None:
-                begin(index, {"batch": index, "size": size})
-            outputs = function(arrays)
-            if index == 0 and size == samples:
-                whole = outputs
-            else:
-                if index == 0 and samples:
-                    whole = _room(outputs, size, samples)
-                if whole is not None and not _store(whole, outputs, done, size):
-                    parts, whole = [[room[:done] for room in whole]], None  # sizes that differ between batches
-                    parts.append(outputs)
-                elif whole is None:
-                    parts.append(outputs)
-            done += size
-            if end is not None:
-                end(index, {"batch": index, "size": size})
-            if step is not None:
-                step(index, {"batch": index, "size": size})
+        for size, count, values in _results(function, source, begin, end is None):
+            for rows, outputs in _joined(values, size, count):
+                if done == 0 and rows == samples:
+                    whole = outputs
+                else:
+                    if done == 0 and samples:
+                        whole = _room(outputs, rows, samples)
+                    if whole is not None and not _store(whole, outputs, done, rows):
+                        parts, whole = [[room[:done] for room in whole]], None  # sizes that differ between batches
+                        parts.append(outputs)
+                    elif whole is None:
+                        parts.append(outputs)
+                done += rows
+            index += count
+            for tell in (end, step):
+                if tell is not None:
+                    tell(index - 1, {"batch": index - 1, "size": size * count})
         hooks.on_predict_end()
     if whole is not None:
         return whole
     if not parts:
         return []
     return [column[0] if len(column) == 1 else np.concatenate(column) for column in zip(*parts)]
+
+
+def _joined(values: list[np.ndarray], size: int, count: int) -> list[tuple[int, list[np.ndarray]]]:
+    """`(number of samples, outputs)` of several batches: all in one, if the outputs have a row for each sample."""
+    if all(value.shape[1:2] == (size,) for value in values):
+        return [(size * count, [value.reshape(size * count, *value.shape[2:]) for value in values])]
+    return [(size, [value[k] for value in values]) for k in range(count)]
 
 
 def _room(outputs: list[np.ndarray], size: int, samples: int) -> list[np.ndarray] | None:
@@ -241,19 +279,8 @@ def _store(whole: list[np.ndarray], outputs: list[np.ndarray], start: int, size:
     return True
 
 
-def _both(first: Callable | None, second: Callable | None) -> Callable | None:
-    if first is None or second is None:
-        return first or second
-
-    def call(index: int, logs: dict) -> None:
-        first(index, logs)
-        second(index, logs)
-
-    return call
-
-
 class _progress:  # noqa: N801
-    """A progress bar for a pass, for `verbose=1`; gives the function to call after each batch, or None."""
+    """A progress bar for a pass, for `verbose=1`; gives the function to call after one or several batches, or None."""
 
     def __init__(self, source: Any, verbose: int):
         self.verbose, self.source = verbose, source
@@ -270,7 +297,7 @@ class _progress:  # noqa: N801
 
         def step(index: int, logs: dict) -> None:
             nonlocal seen
-            seen += logs["size"] if samples is not None else 1
+            seen = seen + logs["size"] if samples is not None else index + 1
             self.bar.update(seen)
 
         return step

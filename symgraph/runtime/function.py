@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +65,9 @@ class Function:
     Raises:
         TypeError, UpdateError, ValueError: an argument is not what it should be; says which and what was expected.
     """
+
+    #: Whether several batches may be one native call: nothing else has to be done after each of them.
+    _at_once = True
 
     def __init__(
         self,
@@ -148,6 +151,43 @@ class Function:
         if bound is None:
             bound = self._bind(key, phase, fed)
         return bound(fed)
+
+    def batches(self, inputs: Sequence[Any], size: int, count: int) -> Iterator[tuple[int, list[np.ndarray]]]:
+        """Call the function on one batch after the other, in fewer native calls than batches where that can be done.
+
+        Results and variables have the bits that calls batch by batch give them. An error is the one of the bad batch;
+        the batches before it have been done.
+
+        Args:
+            inputs: one array for each input of the function, with the rows of all batches.
+            size: rows of a batch.
+            count: number of batches.
+
+        Yields:
+            How many batches have been done since, and the outputs, each with these batches along a new first axis.
+
+        Raises:
+            InputError: as a call; or an array has another number of rows than the batches together.
+        """
+        for k, value in enumerate(inputs):
+            if np.shape(value)[:1] != (size * count,):
+                raise InputError(f"{self.name}: input {k} should have {count} batches of {size} rows, {size * count} "
+                                 f"in all, got shape {np.shape(value)}")  # fmt: skip
+        at_once = self._at_once and self._plain and count > 1 and len(inputs) == len(self._dtypes)
+        for value, dtype in zip(inputs, self._dtypes) if at_once else ():  # noqa: B905 - the numbers are equal
+            at_once = at_once and type(value) is np.ndarray and value.dtype == dtype and value.flags.c_contiguous
+        key = ((), *[np.shape(value[:size]) for value in inputs])
+        done = 0
+        while done < count:
+            # Asked again each time: a call may have bound the function anew.
+            run = getattr(self._bound.get(key), "batches", None) if at_once else None
+            if run is None:
+                now, outputs = 1, self([value[done * size : (done + 1) * size] for value in inputs])
+                outputs = [output[None] for output in outputs]
+            else:
+                now, outputs = run(inputs, done, count - done)
+            done += now
+            yield now, outputs
 
     def _phase_value(self, k: int, array: np.ndarray) -> int:
         if array.size != 1:

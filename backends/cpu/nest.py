@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from symgraph.backends.cpu.table import ELEMENTWISE, Arguments, compute_type, converter
 from symgraph.compiler.program import Buffer, View, contiguous_strides
 from symgraph.graph.node import Attributes
-from symgraph.graph.type import DimLike, Shape
+from symgraph.graph.type import DimLike, Shape, size_of
 from symgraph.ops.fused import Expression, Instruction
 
 
@@ -62,6 +62,32 @@ def collapse(shape: Shape, operands: Sequence[Operand], keep_apart: Sequence[boo
     if keep_apart is not None and isinstance(keep_apart, list):
         keep_apart[:] = [flags[group[0]] for group in groups]
     return tuple(result)
+
+
+def merge_rows(shape: Shape, operands: Sequence[Operand]) -> Shape:
+    """Join all axes but the last where every operand walks them evenly; changes the operands.
+
+    Returns:
+        The new shape: of two axes where they were joined, else the old one.
+    """
+    last = len(shape) - 2
+    axes = [axis for axis in range(last + 1) if shape[axis] != 1] or [last]
+    for each in operands:
+        if any(each.strides[a] != each.strides[b] * shape[b] for a, b in zip(axes, axes[1:], strict=False)):
+            return shape
+    for each in operands:
+        each.strides = (each.strides[axes[-1]], each.strides[-1])
+    return size_of(shape[:-1]), shape[-1]
+
+
+def located(row: str, index: Sequence[str]) -> list[str]:
+    """Lines that turn the number of a row into its indices along several axes, whose sizes are `size0`, `size1`, ..."""
+    if len(index) == 1:
+        return []
+    lines = [f"rest = {row}"]
+    for axis in reversed(range(1, len(index))):
+        lines += [f"{index[axis]} = rest % size{axis}", f"rest = rest // size{axis}"]
+    return [*lines, f"{index[0]} = rest"]
 
 
 def broadcast_operand(name: str, view: View, shape: Shape) -> Operand:

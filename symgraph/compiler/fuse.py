@@ -16,10 +16,11 @@ from symgraph.compiler.graph import Graph, rebuild
 from symgraph.compiler.lowerings import Lowerings
 from symgraph.graph.node import Attributes, Node
 from symgraph.graph.traverse import consumers, topological_order
-from symgraph.graph.type import Shape
+from symgraph.graph.type import Shape, equal
 from symgraph.ops.fused import Expression, Instruction, fused, fused_reduce
 from symgraph.ops.linalg import fused_matmul, matmul_op
 from symgraph.ops.scan import item
+from symgraph.ops.shape import reshape_op
 
 #: Larger groups compile slowly (the time grows faster than the size) and spill registers.
 MOST_INSTRUCTIONS = 64
@@ -62,18 +63,22 @@ def _products(
     prologue: dict[Node, Node],
     lowerings: Lowerings,
 ) -> dict[int, Node]:
-    """Return for each group the matrix product that is computed with it, where one is read by nobody else."""
+    """Return for each group the matrix product that is computed with it, where one is read by nobody else.
+
+    Where the rows of a product have several axes for the group, it is the node that gives it that shape.
+    """
     entry = lowerings.table.get(fused_matmul.name)
     if entry is None:
         return {}
     inside_reductions = {groups.unit(read) for read in prologue.values() if read.op.kind == "elementwise"}
     found = {}
-    for node in order:
-        if node.op is not matmul_op or node.rank != 2 or node in roots or not readers[node]:
+    for product in order:
+        if product.op is not matmul_op or product.rank != 2:
             continue
-        if entry.dtypes is not None and node.dtype not in entry.dtypes:
+        node = _reshaped(product, readers, roots)
+        if node in roots or not readers[node] or (entry.dtypes is not None and node.dtype not in entry.dtypes):
             continue
-        if any(read.op.kind == "generator" for read in node.inputs):
+        if any(read.op.kind == "generator" for read in product.inputs):
             continue  # a group may make such a value itself
         if any(reader.op.kind != "elementwise" or reader.shape != node.shape for reader in readers[node]):
             continue
@@ -81,6 +86,20 @@ def _products(
         if len(units) == 1 and not units & inside_reductions:
             found[units.pop()] = node
     return found
+
+
+def _reshaped(product: Node, readers: dict[Node, list[Node]], roots: set[Node]) -> Node:
+    """The product with its rows in several axes, where it is only read so, else the product."""
+    if product in roots or len(readers[product]) != 1:
+        return product
+    (reader,) = readers[product]
+    same = reader.op is reshape_op and reader.rank > 1 and equal(reader.shape[-1], product.shape[-1])
+    return reader if same else product
+
+
+def _parts(product: Node) -> list[Node]:
+    """A product, and what gives it another shape (see `_products`)."""
+    return [product.inputs[0], product] if product.op is reshape_op else [product]
 
 
 class _Groups:
@@ -221,13 +240,13 @@ def _rebuilt(
     """Build the new graph, group by group in dependency order."""
     roots = set(graph.roots)
     new: dict[Node, Node] = {}
-    group_of = {product: unit for unit, product in products.items()}
+    group_of = {part: unit for unit, product in products.items() for part in _parts(product)}
 
     def unit_of(node: Node) -> tuple[object, list[Node]]:
         """A name for what is built together with a node, and its members."""
         if node.op.kind == "elementwise" or node in group_of:
             unit = group_of[node] if node in group_of else groups.unit(node)
-            return unit, [*([products[unit]] if unit in products else []), *groups.nodes(unit)]
+            return unit, [*(_parts(products[unit]) if unit in products else []), *groups.nodes(unit)]
         if node in prologue:
             read = prologue[node]
             inside = groups.nodes(groups.unit(read)) if read.op.kind == "elementwise" else [read]
@@ -260,14 +279,14 @@ def _rebuilt(
         shape = last.inputs[0].shape if reduces else last.shape
         builder = _ExpressionBuilder(shape)
         body = members[:-1] if reduces else members
-        product = body[0] if body and body[0] in group_of else None
-        if product is not None:
-            builder.load(product)
-            body = body[1:]
+        parts = [member for member in body if member in group_of]
+        if parts:
+            builder.load(parts[-1])
+            body = body[len(parts) :]
         for member in body:
             builder.add(member)
-        if product is not None:
-            builder.operands.remove(product)
+        if parts:
+            builder.operands.remove(parts[-1])
         if reduces and not body:
             builder.load(last.inputs[0])
         operands = [new[read] for read in builder.operands]
@@ -288,11 +307,11 @@ def _rebuilt(
             results = [last]
         else:
             results = groups.results(groups.unit(last), readers, roots)
-        if product is not None:
-            builder.operands.append(product)
+        if parts:
+            builder.operands.append(parts[-1])
             expression = builder.expression(results)
-            matrices = [new[read] for read in product.inputs]
-            node = fused_matmul(*operands, *matrices, expression=expression, shape=shape, **product.attrs)
+            matrices = [new[read] for read in parts[0].inputs]
+            node = fused_matmul(*operands, *matrices, expression=expression, shape=shape, **parts[0].attrs)
         else:
             node = fused(*operands, expression=builder.expression(results), shape=shape)
         node.source = node.source or next((m.source for m in reversed(members) if m.source), None)

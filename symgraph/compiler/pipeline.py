@@ -16,6 +16,7 @@ from symgraph.compiler.graph import Graph
 from symgraph.compiler.layout import layout
 from symgraph.compiler.lowerings import Lowerings
 from symgraph.compiler.memory import plan_memory
+from symgraph.compiler.pointwise import pointwise
 from symgraph.compiler.program import Program
 from symgraph.compiler.prune import prune
 from symgraph.compiler.rows import gather_sums, touch_rows
@@ -79,6 +80,8 @@ GRAPH_PASSES = (
          lambda graph, context: gather_sums(graph, context.lowerings, context.sizes)),
     Pass("unpool", "before fuse, which makes loops of choices and sums",
          lambda graph, context: unpool(graph)),
+    Pass("pointwise", "after layout, which knows convolutions; before fuse, which looks for products",
+         lambda graph, context: pointwise(graph, context.lowerings)),
     Pass("epilogue", "before fuse, which makes loops of biases and activations",
          lambda graph, context: epilogue(graph, context.lowerings)),
     Pass("fuse", "last of those that change expressions",

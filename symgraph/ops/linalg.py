@@ -41,12 +41,14 @@ def _infer_fused_matmul(
     *types: TensorType, transpose_x: bool, transpose_y: bool, expression: Expression, shape: Shape
 ) -> Type:
     product = _infer_matmul(types[-2], types[-1], transpose_x, transpose_y)
-    assert product.shape == shape and product.dtype == expression.operands[-1]
+    assert equal(product.shape[0], size_of(shape[:-1])) and equal(product.shape[1], shape[-1])
+    assert product.dtype == expression.operands[-1]
     return fused_type(expression, shape)
 
 
 #: An expression at every place of a matrix product, which is never stored: the last two inputs are its matrices, and
-#: it is the last operand of the expression; the other inputs are the other operands.
+#: it is the last operand of the expression; the other inputs are the other operands. The rows of the product may have
+#: several axes in `shape`.
 fused_matmul = declare("fused_matmul", infer=_infer_fused_matmul, has_gradient=False)
 
 

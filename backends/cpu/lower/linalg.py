@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from symgraph.backends.cpu import product
 from symgraph.backends.cpu.lower.fused import work_of
-from symgraph.backends.cpu.nest import ExpressionCode, Operand, declare_strides, place
+from symgraph.backends.cpu.nest import ExpressionCode, Operand, declare_strides, located, merge_rows, place
 from symgraph.backends.cpu.table import Arguments, KernelCall, compute_type, kernel_source, register
 from symgraph.compiler.program import Buffer, Step
 from symgraph.graph.type import DimLike, Shape, size_of
@@ -65,7 +65,7 @@ def _gemm(step: Step, kind: str, sizes: tuple[str, str], places: tuple[str, str]
 
 def _name_matrices(arguments: Arguments, step: Step, shape: Shape, buffers: Sequence[Buffer]) -> DimLike:
     """Name the matrices, the sizes and how the matrices lie; returns how many products each result is the sum of."""
-    rows, columns = shape[-2:]
+    rows, columns = shape
     x, y = step.inputs[-2:]
     transpose_x, transpose_y = step.attrs["transpose_x"], step.attrs["transpose_y"]
     summed = x.shape[-2] if transpose_x else x.shape[-1]
@@ -97,7 +97,7 @@ def _product_work(kind: str, size: DimLike, summed: DimLike) -> DimLike:
 def matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     (target,) = step.outputs
     arguments = Arguments()
-    summed = _name_matrices(arguments, step, target.shape, buffers)
+    summed = _name_matrices(arguments, step, target.shape[-2:], buffers)
     arguments.pointer("z", target, buffers[target.buffer].size)
     arguments.named("z_0", target.offset)
     arguments.named("batch", size_of(target.shape[:-2]))
@@ -134,7 +134,8 @@ def _free_target(step: Step, kind: str) -> int | None:
     """
     for number, view in enumerate(step.outputs):
         others = (*step.inputs, *step.outputs[:number], *step.outputs[number + 1 :])
-        if view.dtype == kind and view.strides[1] == 1 and all(one.buffer != view.buffer for one in others):
+        rows_after_rows = view.strides[-1] == 1 and len(merge_rows(view.shape, [Operand("", view.strides, 0, view)])) == 2
+        if view.dtype == kind and rows_after_rows and all(one.buffer != view.buffer for one in others):
             return number
     return None
 
@@ -150,10 +151,12 @@ def fused_matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     views = step.inputs[:-2]
     arguments = Arguments()
     kind = expression.operands[-1]
-    summed = _name_matrices(arguments, step, shape, buffers)
+    rows = size_of(shape[:-1])
+    summed = _name_matrices(arguments, step, (rows, shape[-1]), buffers)
     # Operands are named x0, x1 ...: no clash with the matrices.
     code = ExpressionCode(expression, views, shape, arguments, "tile[(i - first) * line + j - left]")
     targets = [Operand(f"z{k}", view.strides, view.offset, view) for k, view in enumerate(step.outputs)]
+    nest = code.shape = merge_rows(shape, [*code.all_operands, *targets])
     code.declare(buffers, independent=True)
     for operand, view in zip(targets, step.outputs, strict=True):
         arguments.pointer(operand.name, view, buffers[view.buffer].size, independent=True)
@@ -161,13 +164,19 @@ def fused_matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     place_of_tile = ""
     free = _free_target(step, kind)
     if free is not None:
-        arguments.named("line", step.outputs[free].strides[0])
+        arguments.named("line", step.outputs[free].strides[-2])
         place_of_tile = f"shift(z{free}, {arguments.named('tile_0', step.outputs[free].offset)} + first * line + left)"
-    lines = code.lines(["i", "j"])
+    index = ["i"]
+    if len(nest) > 2:  # an operand lies in another way than rows after rows
+        index = [f"i{axis}" for axis in range(len(nest) - 1)]
+        for axis, dim in enumerate(nest[:-1]):
+            arguments.named(f"size{axis}", dim)
+    lines = code.lines([*index, "j"])
     block = step.attrs.get("panel", _BLOCK)
     places = "x_0 + first * row_step", "y_0 + left * column_step"
+    by_rows = step.in_loop and len(shape) == 2
     body = [
-        *_shares(step.in_loop, block),
+        *_shares(by_rows, block),
         "if r1 <= r0:",
         "    return",
         f"high = select(r1 - r0 < {HIGH}, r1 - r0, {HIGH})",
@@ -189,14 +198,15 @@ def fused_matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
         "                for j in range(right - left):",
         f"                    tile[i * line + j] = {kind}(0)",
         "        for i in range(first, last):",
-        *("            " + line.text for line in lines if line.level == 1),
+        *("            " + line for line in located("i", index)),
+        *("            " + line.text for line in lines if 0 < line.level < len(nest)),
         "            for j in range(left, right):",
-        *("                " + line.text for line in lines if line.level == 2),
+        *("                " + line.text for line in lines if line.level == len(nest)),
     ]
     for operand, result in zip(targets, expression.results, strict=True):
-        body.append(f"                {operand.name}[{place(operand, ['i', 'j'])}] = v{result}")
+        body.append(f"                {operand.name}[{place(operand, [*index, 'j'])}] = v{result}")
     size = size_of(shape)
     work = _product_work(compute_type(kind), size, summed) + work_of(expression, len(views), size)
     name = "_".join(["matmul", *(each.op for each in expression.instructions[:4])])
     source = kernel_source(arguments, body)
-    return [KernelCall(name, source, tuple(arguments.entries), work, calls_blas=True, by_rows=step.in_loop)]
+    return [KernelCall(name, source, tuple(arguments.entries), work, calls_blas=True, by_rows=by_rows)]

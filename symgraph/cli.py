@@ -81,6 +81,8 @@ def run_bench(options: argparse.Namespace) -> int:
         unknown = [name for name in given if name not in possible]
         if unknown:
             raise UsageError(f"unknown {what} {unknown[0]!r}; known: {', '.join(possible)}")
+    if options.json == options.markdown == "-":
+        raise UsageError("--json and --markdown cannot both be printed: name a file for one of them")
     return benchmarking.run(
         names,
         [config.find_executor(name) for name in options.executor or [config.executor_name()]],
@@ -90,7 +92,9 @@ def run_bench(options: argparse.Namespace) -> int:
         threads=options.threads,
         seconds=options.seconds,
         cold=options.cold,
+        patience=options.time_limit or benchmarking.PATIENCE,
         as_json=options.json,
+        markdown=options.markdown,
         plot=options.plot,
         history=options.history,
     )
@@ -159,7 +163,8 @@ def _add_bench(add: Any, executor_help: str) -> None:
     bench.add_argument("--workload", metavar="NAME", action="append", help="see --list, or all; may be repeated")
     bench.add_argument("--batch", metavar="N", nargs="+", type=_positive_integer, default=[],
                        help="rows of a step; default: the workload's own")  # fmt: skip
-    bench.add_argument("--threads", metavar="N", type=_positive_integer, help="default: as `symgraph config` shows")
+    bench.add_argument("--threads", metavar="N", nargs="+", type=_positive_integer, default=[],
+                       help="of each contestant; default: as `symgraph config` shows")  # fmt: skip
     bench.add_argument("--peer", metavar="NAME", action="append", default=[],
                        help="torch, torch-compile, jax, tf-keras, where installed; may be repeated")  # fmt: skip
     bench.add_argument("--peer-python", metavar="PATH", action="append", default=[],
@@ -169,6 +174,10 @@ def _add_bench(add: Any, executor_help: str) -> None:
     bench.add_argument("--list", action="store_true", help="list the workloads and exit")
     bench.add_argument("--json", metavar="FILE", nargs="?", const="-",
                        help="write JSON to a file; without one, print it rather than a table")  # fmt: skip
+    bench.add_argument("--markdown", metavar="FILE", nargs="?", const="-",
+                       help="the same for tables in Markdown, with what they were measured with")  # fmt: skip
+    bench.add_argument("--time-limit", type=_positive_number, metavar="S",
+                       help="give up a contestant whose start or turn takes longer (900)")  # fmt: skip
     bench.add_argument("--plot", metavar="FILE", help="draw the steps' times (needs matplotlib)")
     bench.add_argument("--history", metavar="FILE", help="compare with the JSON of an earlier run")
 

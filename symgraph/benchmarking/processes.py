@@ -19,7 +19,7 @@ from symgraph.cli import CommandError
 
 __all__ = ["PEERS", "Contestant", "Running", "find_peer", "own"]
 
-#: Seconds that a contestant may take for one answer before it is given up.
+#: Seconds that a contestant may take for one answer - its start, a turn - before it is given up.
 PATIENCE = 900.0
 _PROGRAM = Path(__file__).with_name("contestants") / "contestant.py"
 
@@ -129,13 +129,23 @@ class Running:
         contestant: who.
         workload, batch, threads: what it does.
         cache: folder for its compiled code; None leaves it where the user's settings have it.
+        patience: seconds that it may take for one answer.
 
     # Raises
-        CommandError: the process ended before its first answer; the message is its last line.
+        CommandError: the process ended before its first answer, or was too slow; the message is its last line.
     """
 
-    def __init__(self, contestant: Contestant, workload: str, batch: int, threads: int, cache: Path | None) -> None:
-        self.name = f"{workload} on {contestant.name}"
+    def __init__(
+        self,
+        contestant: Contestant,
+        workload: str,
+        batch: int,
+        threads: int,
+        cache: Path | None,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.name = f"{workload}, batch {batch}, on {contestant.name}"
+        self._patience = patience
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by `end`
         changes = {**thread_environment(threads), **contestant.environment}
         changes.update(cache_environment(cache) if cache else {})
@@ -149,6 +159,7 @@ class Running:
             stderr=self._errors,
             text=True,
             env=_environment(contestant.interpreter, **changes),
+            start_new_session=True,  # an interrupt is for this process, which then takes what has been measured
         )  # fmt: skip
         try:
             #: What the process said of its start: version, seconds of its parts, and the losses of the first steps.
@@ -165,15 +176,23 @@ class Running:
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
-        watch = threading.Timer(PATIENCE, self._process.kill)
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            self._process.kill()
+
+        watch = threading.Timer(self._patience, give_up)
         watch.start()
         try:
             line = self._process.stdout.readline()
         finally:
             watch.cancel()
-        if line:
+        if line.endswith("\n"):
             return json.loads(line)
         code = self._process.wait()
+        if late.is_set():
+            raise CommandError(f"{self.name}: no answer within {self._patience:g} seconds")
         self._errors.seek(0)
         lines = [text for text in self._errors.read().decode(errors="replace").splitlines() if text.strip()]
         # The last line that names an exception: messages of several lines end in details.
@@ -195,10 +214,20 @@ class Running:
         return self._answer()["times"]
 
     def finish(self) -> int:
-        """Let the process end; returns the most bytes of memory that it needed."""
+        """Let the process end; returns the most bytes of memory that it needed.
+
+        # Raises
+            CommandError: the process ended before.
+        """
         assert self._process.stdin is not None
-        self._process.stdin.close()
-        return self._answer()["peak_bytes"]
+        try:
+            self._process.stdin.close()
+        except OSError:
+            pass  # it has ended: reading its answer says why
+        answer = self._answer()
+        while "peak_bytes" not in answer:  # the times of a turn that was interrupted here
+            answer = self._answer()
+        return answer["peak_bytes"]
 
     def end(self) -> None:
         """End the process, whatever it does."""

@@ -1,19 +1,45 @@
-"""What ``symgraph bench`` shows: the table, the comparison with an earlier run, the picture."""
+"""What ``symgraph bench`` shows: the tables, the comparison with an earlier run, the picture."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from symgraph.benchmarking.processes import PEERS
 from symgraph.cli import CommandError, print_table
 
-__all__ = ["describe_roofline", "draw", "print_results", "read_history", "require_matplotlib", "write"]
+__all__ = [
+    "command", "describe_roofline", "draw", "markdown", "print_results", "read_history", "require_matplotlib", "save",
+]  # fmt: skip
 
 #: What identifies a measurement from run to run.
 _KEY = ("workload", "batch", "threads", "contestant")
+_HEADER = [
+    "workload", "batch", "threads", "contestant", "import", "first step cold", "from cache", "warm step", "spread",
+    "peak memory", "loss", "times best peer", "of roofline",
+]  # fmt: skip
+
+
+def command(
+    names: Sequence[str],
+    executors: Sequence[str],
+    peers: Sequence[str],
+    batches: Sequence[int],
+    threads: Sequence[int],
+    seconds: float,
+    cold: bool,
+) -> str:
+    """The command that measures the same: without what names interpreters and files of this machine."""
+    words = ["symgraph", "bench"]
+    for option, values in (("--workload", names), ("--executor", executors), ("--peer", peers)):
+        words += [word for value in values for word in (option, value)]
+    words += ["--batch", *map(str, batches)] if batches else []
+    words += ["--threads", *map(str, threads), "--seconds", f"{seconds:g}", *["--no-cold"] * (not cold)]
+    return shlex.join(words)
 
 
 def duration(seconds: float | None) -> str:
@@ -27,10 +53,7 @@ def duration(seconds: float | None) -> str:
 
 def print_results(results: Sequence[dict[str, Any]], earlier: dict[Any, dict[str, Any]] | None = None) -> None:
     """Print a row for each result; with `earlier` (see `read_history`) also the step's time then, and the ratio."""
-    header = [
-        "workload", "batch", "contestant", "import", "first step cold", "from cache", "warm step", "spread",
-        "peak memory", "loss", "times best peer", "of roofline",
-    ]  # fmt: skip
+    header = list(_HEADER)
     if earlier is not None:
         header += ["before", "times faster"]
     print_table(header, [_row(result, earlier) for result in results])
@@ -41,6 +64,7 @@ def _row(result: dict[str, Any], earlier: dict[Any, dict[str, Any]] | None) -> l
     row = [
         result["workload"],
         str(result["batch"]),
+        str(result["threads"]),
         result["contestant"],
         duration(result["import_seconds"]),
         duration(result.get("first_step_cold_seconds")),
@@ -59,11 +83,79 @@ def _row(result: dict[str, Any], earlier: dict[Any, dict[str, Any]] | None) -> l
     return row
 
 
+def _summary_rows(results: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """A row for each result of symgraph: beside its step the best peer's, beside its memory the smallest peer's."""
+    rows = []
+    for result in results:
+        if result["contestant"] in PEERS:
+            continue
+        group = [each for each in results if _key(each)[:3] == _key(result)[:3] and each["contestant"] in PEERS]
+        row = [result["workload"], str(result["batch"]), str(result["threads"]), result["contestant"]]
+        row += [duration(result["step_seconds"])]
+        if group:
+            best = min(group, key=lambda each: each["step_seconds"])
+            small = min(group, key=lambda each: each["peak_megabytes"])
+            row += [
+                duration(best["step_seconds"]) + " " + best["contestant"],
+                f"{result['times_best_peer']:.2f}",
+                f"{result['times_best_peer_fastest']:.2f}",
+                f"{result['peak_megabytes']:.0f} MB",
+                f"{small['peak_megabytes']:.0f} MB {small['contestant']}",
+            ]
+        else:
+            row += ["-", "-", "-", f"{result['peak_megabytes']:.0f} MB", "-"]
+        rows.append(row)
+    return rows
+
+
+def markdown(whole: dict[str, Any]) -> str:
+    """Tables in Markdown: symgraph beside the best of the peers, then every contestant, and how they were measured.
+
+    # Arguments
+        whole: what ``symgraph bench --json`` writes.
+    """
+    machine, results = whole["machine"], whole["results"]
+    named = {each["contestant"] if each["contestant"] in PEERS else "symgraph": each["version"] for each in results}
+    packages = {**machine["packages"], **named}
+    of_summary = [
+        "workload", "batch", "threads", "executor", "step", "best peer's", "times as fast", "fastest steps",
+        "peak memory", "smallest peer's",
+    ]  # fmt: skip
+    begin, end = whole["begin"], whole.get("end", whole["begin"])
+    parts = [
+        f"`{whole['command']}`",
+        f"{machine['processor']} ({machine['target']}), {machine['processors']} processors, {machine['platform']}; "
+        f"Python {machine['python']}, " + ", ".join(f"{name} {version}" for name, version in packages.items()) + ".",
+        f"{begin['time']} to {end['time']}; load averages {_load(begin)} at the beginning, {_load(end)} at the end. "
+        + "; ".join(describe_roofline(limits) for limits in whole["roofline"])
+        + ".",
+        "Times are medians of the warm steps of contestants that took turns; `fastest steps` is the ratio of the "
+        "fastest ones, which other programs on the machine disturb less.",
+        _markdown_table(of_summary, _summary_rows(results)),
+        "Every contestant, `times best peer` by medians, `of roofline` as the share of what the machine does at most:",
+        _markdown_table(_HEADER, [_row(result, None) for result in results]),
+    ]
+    if whole.get("interrupted"):
+        parts.append("Interrupted: the rest was not measured.")
+    parts += ["\n".join(f"- {line}" for line in [*whole["skipped"], *whole["failures"]])]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _load(moment: dict[str, Any]) -> str:
+    return " ".join(f"{each:.2f}" for each in moment["load"]) if moment["load"] else "unknown"
+
+
+def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
 def describe_roofline(limits: dict[str, float]) -> str:
     """What was measured of the machine, in words."""
+    threads = limits["threads"]
     return (
-        f"this machine multiplies matrices at {limits['flops_per_second'] / 1e9:.0f} GFLOP/s "
-        f"and copies at {limits['bytes_per_second'] / 1e9:.1f} GB/s"
+        f"{threads} thread{'' if threads == 1 else 's'}: this machine multiplies matrices at "
+        f"{limits['flops_per_second'] / 1e9:.0f} GFLOP/s and copies at {limits['bytes_per_second'] / 1e9:.1f} GB/s"
     )
 
 
@@ -86,8 +178,19 @@ def read_history(name: str) -> dict[tuple[Any, ...], dict[str, Any]]:
         raise CommandError(f"--history {name}: not what `symgraph bench --json FILE` writes") from None
 
 
-def write(name: str, text: str) -> None:
-    """Write a file; raises CommandError where that is not possible."""
+def save(whole: dict[str, Any], as_json: str | None, as_markdown: str | None) -> None:
+    """Write what has been measured so far to the files that were named ("-" is none).
+
+    # Raises
+        CommandError: one of them cannot be written.
+    """
+    if as_json not in (None, "-"):
+        _write(as_json, json.dumps(whole, indent=2) + "\n")
+    if as_markdown not in (None, "-"):
+        _write(as_markdown, markdown(whole))
+
+
+def _write(name: str, text: str) -> None:
     try:
         Path(name).write_text(text, encoding="utf-8")
     except OSError as error:
@@ -101,21 +204,22 @@ def require_matplotlib() -> None:
 
 
 def draw(results: Sequence[dict[str, Any]], name: str) -> None:
-    """Draw the warm steps' times as bars, a group for each workload and batch, on a logarithmic scale."""
+    """Draw the warm steps' times, a group of bars for each workload, batch and number of threads, logarithmically."""
     require_matplotlib()
     from matplotlib.figure import Figure
 
-    groups = list(dict.fromkeys((result["workload"], result["batch"]) for result in results))
+    groups = list(dict.fromkeys(_key(result)[:3] for result in results))
     contestants = list(dict.fromkeys(result["contestant"] for result in results))
     figure = Figure(figsize=(9, 1.5 + 0.22 * len(groups) * (len(contestants) + 1)), layout="constrained")
     axes = figure.subplots()
     height = 1 / (len(contestants) + 1)
     for k, contestant in enumerate(contestants):
         mine = [result for result in results if result["contestant"] == contestant]
-        places = [groups.index((result["workload"], result["batch"])) + k * height for result in mine]
+        places = [groups.index(_key(result)[:3]) + k * height for result in mine]
         axes.barh(places, [1e3 * result["step_seconds"] for result in mine], height, label=contestant)
     middle = (len(contestants) - 1) / 2 * height
-    axes.set_yticks([k + middle for k in range(len(groups))], [f"{name}, batch {batch}" for name, batch in groups])
+    labels = [f"{name}, batch {batch}, {threads} thread{'s' * (threads > 1)}" for name, batch, threads in groups]
+    axes.set_yticks([k + middle for k in range(len(groups))], labels)
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlabel("milliseconds a step, median (less is better)")

@@ -14,6 +14,7 @@ import pytest
 
 from symgraph import backend as K
 from symgraph import config
+from symgraph.backends.cpu.executor import LONGEST_RUN
 from symgraph.layers import Conv2D, Dense, Flatten, MaxPooling2D
 from symgraph.models import Sequential
 from symgraph.runtime.executor import executor
@@ -115,6 +116,54 @@ def test_the_same_step_has_the_same_bits_each_time(threads):
         model = network()
         runs.append([model.train_on_batch(x, y) for _ in range(5)])
     assert runs[0] == runs[1]
+
+
+def test_a_run_of_batches_on_several_threads_has_the_bits_of_calls(threads):
+    threads(2)
+    x, y = batch(96)
+    model, other = network(), network()
+    step = model._function("train", (False,))
+    losses = [float(step([x[k : k + 16], y[k : k + 16]])[0]) for k in range(0, 96, 16)]
+    runs = list(other._function("train", (False,)).batches([x, y], 16, 6))
+    assert used_threads(step) == 2 and max(count for count, _ in runs) > 1
+    assert np.concatenate([outputs[0] for _, outputs in runs]).tolist() == losses
+    for mine, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_run_of_batches_ends_when_it_has_lasted_long():
+    x = K.placeholder((None, 4))
+    function = K.function([x], [K.sum(x, axis=1)])
+    rows = np.arange(4000, dtype=np.float32).reshape(1000, 4)
+    list(function.batches([rows], 2, 500))
+    bound = function.bound()
+    bound.pace = LONGEST_RUN / 7.5
+    done, (sums,) = bound.batches([rows], 100, 400)
+    assert done == 7 and bound.pace < LONGEST_RUN / 8
+    np.testing.assert_array_equal(sums, rows[200:214].sum(axis=1).reshape(7, 2))
+    bound.pace = 2 * LONGEST_RUN
+    assert bound.batches([rows], 499, 1)[0] == 1
+
+
+def test_an_interrupt_after_a_run_of_batches_leaves_a_function_that_computes():
+    """The table of arguments is in the middle of the data then."""
+    x = K.placeholder((None, 4))
+    function = K.function([x], [x * 2.0])
+    rows = np.arange(400, dtype=np.float32).reshape(100, 4)
+    list(function.batches([rows], 2, 50))
+    bound = function.bound()
+    repeat = bound.repeat
+
+    def interrupted(count):
+        repeat(count)
+        raise KeyboardInterrupt
+
+    bound.repeat = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        list(function.batches([rows], 2, 50))
+    np.testing.assert_array_equal(function([rows[:2]])[0], rows[:2] * 2)
+    result = np.concatenate([outputs[0] for _, outputs in function.batches([rows], 2, 50)])
+    np.testing.assert_array_equal(result.reshape(100, 4), rows * 2)
 
 
 def test_many_python_threads_train_and_predict_at_once(threads):

@@ -109,6 +109,23 @@ def test_rows_without_a_barrier_are_one_phase(kernels, four):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
+def test_a_tape_as_the_body_of_a_loop(kernels, four, threads):
+    """The number of iterations is that of the call, and addresses that go on are back at their start after it."""
+    x, y = np.zeros((9, 40), np.int64), np.zeros(8, np.int64)
+    add, inner = table(40, x, 1), table(8, y, 3)
+    rows = tape(row(kernels["add"], add.ctypes.data), row(count=2, rows=1), row(kernels["add"], inner.ctypes.data))
+    patches = np.array([[add.ctypes.data + 8, x[0].nbytes]], np.int64)
+    repeat = four.prepare_loop(rows, patches, threads)
+    rows[:] = 0  # they have been copied
+    expected = np.zeros(9, np.int64)
+    for count in (1, 9, 4, 9):
+        repeat(count)
+        expected[:count] += 1
+        assert (x == expected[:, None]).all() and add[1] == x.ctypes.data
+    assert (y == 6 * expected.sum()).all()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
 def test_barriers_order_what_threads_read_of_each_other(kernels, four, threads):
     n = 61
     x, y = np.zeros(n, np.int64), np.zeros(n, np.int64)

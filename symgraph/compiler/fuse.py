@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from symgraph.compiler.graph import Graph, rebuild
+from symgraph.compiler.groups import Groups
 from symgraph.compiler.lowerings import Lowerings
 from symgraph.graph.node import Attributes, Node
 from symgraph.graph.traverse import consumers, topological_order
@@ -30,14 +29,14 @@ MOST_OPERANDS = 16
 def fuse(graph: Graph, lowerings: Lowerings) -> Graph:
     """Return the graph with elementwise nodes and reductions replaced by fused ones."""
     order = topological_order(graph.roots)
-    groups = _Groups(order)
+    groups = Groups(order)
     # From the outputs back: a comparison that only the backward pass reads goes there, and its input is read again,
     # instead of being made and stored in the forward pass.
     for node in reversed(order):
         if node.op.kind == "elementwise":
             for read in node.inputs:
                 if read.op.kind == "elementwise" and read.shape == node.shape:
-                    groups.try_merge(read, node)
+                    _try_merge(groups, read, node)
     roots = set(graph.roots)
     readers = consumers(order)
     prologue: dict[Node, Node] = {}  # reduction -> the elementwise node that is computed inside it
@@ -57,7 +56,7 @@ def fuse(graph: Graph, lowerings: Lowerings) -> Graph:
 
 def _products(
     order: Sequence[Node],
-    groups: _Groups,
+    groups: Groups,
     readers: dict[Node, list[Node]],
     roots: set[Node],
     prologue: dict[Node, Node],
@@ -102,76 +101,15 @@ def _parts(product: Node) -> list[Node]:
     return [product.inputs[0], product] if product.op is reshape_op else [product]
 
 
-class _Groups:
-    """Disjoint groups of nodes, with the closure of what each depends on: a matrix of bits, one row a group."""
-
-    def __init__(self, order: Sequence[Node]) -> None:
-        self.order = order
-        self.number = {node: k for k, node in enumerate(order)}
-        self.parent = list(range(len(order)))
-        self.members = [[k] for k in range(len(order))]
-        self.ancestors = np.zeros((len(order), len(order) // 64 + 1), np.uint64)
-        self.inputs: list[set[int]] = []
-        for k, node in enumerate(order):
-            reads = {self.number[read] for read in node.inputs}
-            self.inputs.append(reads)
-            for read in reads:
-                self.ancestors[k] |= self.ancestors[read]
-                self._set(self.ancestors[k], read)
-
-    @staticmethod
-    def _set(row: np.ndarray, k: int) -> None:
-        row[k >> 6] |= np.uint64(1 << (k & 63))
-
-    def _depend_on(self, k: int) -> np.ndarray:
-        """Return for each row whether it depends on a group."""
-        return (self.ancestors[:, k >> 6] >> np.uint64(k & 63)) & np.uint64(1) != 0
-
-    def _depends(self, group: int, on: int) -> bool:
-        return bool(int(self.ancestors[group, on >> 6]) >> (on & 63) & 1)
-
-    def find(self, k: int) -> int:
-        while self.parent[k] != k:
-            self.parent[k] = self.parent[self.parent[k]]
-            k = self.parent[k]
-        return k
-
-    def unit(self, node: Node) -> int:
-        return self.find(self.number[node])
-
-    def try_merge(self, producer: Node, consumer: Node) -> None:
-        """Join the groups of two nodes if the result is convex and small enough."""
-        a, b = self.unit(producer), self.unit(consumer)
-        if a == b or len(self.members[a]) + len(self.members[b]) > MOST_INSTRUCTIONS:
-            return
-        reads = {self.find(k) for k in self.inputs[a] | self.inputs[b]} - {a, b}
-        if len([k for k in reads if self.order[k].op.kind != "generator"]) > MOST_OPERANDS:
-            return
-        if any(self._depends(k, a) for k in {self.find(k) for k in self.inputs[b]} - {a, b}):
-            return
-        after = self._depend_on(a) | self._depend_on(b)
-        closure = self.ancestors[a] | self.ancestors[b]
-        for k in (a, b):
-            self._set(closure, k)
-        self.ancestors[after] |= closure
-        self.parent[a] = b
-        self.members[b] += self.members[a]
-        self.inputs[b] = reads
-        for k in (a, b):  # a group does not depend on itself
-            closure[k >> 6] &= ~np.uint64(1 << (k & 63))
-        self.ancestors[b] = closure
-
-    def nodes(self, unit: int) -> list[Node]:
-        """The members of a group, each after what it reads."""
-        return [self.order[k] for k in sorted(self.members[unit])]
-
-    def results(self, unit: int, readers: dict[Node, list[Node]], roots: set[Node]) -> list[Node]:
-        """The members that somebody outside reads."""
-        return [
-            node
-            for node in self.nodes(unit)
-            if node in roots or any(self.unit(reader) != unit for reader in readers[node])
-        ]
+def _try_merge(groups: Groups, producer: Node, consumer: Node) -> None:
+    """Join the groups of two nodes if the result is convex and small enough."""
+    a, b = groups.unit(producer), groups.unit(consumer)
+    if a == b or len(groups.members[a]) + len(groups.members[b]) > MOST_INSTRUCTIONS:
+        return
+    if len([k for k in groups.reads(a, b) if groups.order[k].op.kind != "generator"]) > MOST_OPERANDS:
+        return
+    if groups.are_convex(a, b):
+        groups.join(a, b)
 
 
 def _is_inline(node: Node, shape: Shape) -> bool:
@@ -231,7 +169,7 @@ class _ExpressionBuilder:
 def _rebuilt(
     graph: Graph,
     order: Sequence[Node],
-    groups: _Groups,
+    groups: Groups,
     readers: dict[Node, list[Node]],
     prologue: dict[Node, Node],
     products: dict[int, Node],

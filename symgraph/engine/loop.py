@@ -1,8 +1,8 @@
 """The one training loop: `fit`, `evaluate`, `predict` and their generator forms all pass through `run_pass`.
 
 A pass takes batches from a source (`epoch()` gives `(number of samples, arrays)`) and calls one compiled function a
-batch. Where nobody listens to batches, a function that can do several at once (`Function.batches`) gets them as they lie
-in the arrays (`ArraySource.runs`): losses, metrics and variables have the same bits, and Python has less to do. A
+batch. Where nobody listens to batches, a function that can do several at once (`Function.batches`) gets them as they
+lie in the arrays (`ArraySource.runs`): losses, metrics and variables have the same bits, and Python has less to do. A
 progress bar is no listener: it is told after several batches.
 """
 

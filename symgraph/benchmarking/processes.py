@@ -159,7 +159,6 @@ class Running:
             stderr=self._errors,
             text=True,
             env=_environment(contestant.interpreter, **changes),
-            start_new_session=True,  # an interrupt is for this process, which then takes what has been measured
         )  # fmt: skip
         try:
             #: What the process said of its start: version, seconds of its parts, and the losses of the first steps.

@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -101,6 +102,8 @@ def main(words: list[str], answers: Any) -> None:
 
 
 if __name__ == "__main__":
+    # An interrupt from the terminal is for the program that asks: it takes what has been measured, and ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What a framework prints must not come between the answers.
     private = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

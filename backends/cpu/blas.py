@@ -10,7 +10,7 @@ row in elements; a transposed operand is stored the other way round):
     ``c = alpha op(a) op(b) + beta c``, ``op(a)`` of shape (m, k), ``op(b)`` (k, n), ``c`` (m, n); ``beta`` 0 never
     reads c.
 ``gemm_panels_float32(m, n, k, a, lda, b, c, ldc)``
-    ``c = a b``, with ``b`` as an array (n / `product.panel()`, k, `product.panel()`): panels of columns, one after
+    ``c = a b``, with ``b`` as an array (n / `microkernels.panel_width()`, k, that again): panels of columns, one after
     another. It is for matrices that take part in many products: others are brought into that order by ``gemm_float32``.
 ``gemv_T(transpose, m, n, alpha, a, lda, x, stride_x, beta, y, stride_y)``
     ``y = alpha op(a) x + beta y`` with ``a`` stored as (m, n).
@@ -35,7 +35,7 @@ from typing import Any
 
 import numpy as np
 
-from symgraph.backends.cpu import product
+from symgraph.backends.cpu.microkernels import panel_width
 
 __all__ = [
     "Library",
@@ -291,7 +291,7 @@ def _checked_gemm(
 
 
 def _checked_gemm_panels(m: int, n: int, k: int, a: Any, lda: int, b: Any, c: Any, ldc: int) -> None:
-    width = product.panel()
+    width = panel_width()
     if n % width:
         raise IndexError(f"kernel {c.kernel!r}: {n} columns are no whole number of panels of {width}")
     panels = _matrix(b, n // width * k, width, width).reshape(n // width, k, width)

@@ -17,6 +17,8 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 
+from symgraph.backends.cpu import vector
+
 __all__ = ["FLAGS", "KernelError", "assembly", "build", "prepare"]
 
 #: Products and sums may become one fused instruction; nothing else is rearranged, so that ``(a + b) - b``, ``x / 3``
@@ -267,6 +269,9 @@ def annotate_loops(text: str) -> str:
 
 def optimised_module(source: str, name: str, symbol: str) -> Any:
     """The kernel as an optimised LLVM module whose one visible function is ``symbol``."""
+    word = vector.shared_word(source)
+    if word is not None:
+        return optimised_microkernel(word, symbol)
     texts, linked = _typed_text(source, name, symbol)
     machine = target_machine()
     module = None
@@ -287,11 +292,32 @@ def optimised_module(source: str, name: str, symbol: str) -> Any:
     for variable in module.global_variables:
         if not variable.is_declaration:
             variable.linkage = "internal"
-    options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_vectorization = options.slp_vectorization = True
-    builder = llvm.create_pass_builder(machine, options)
+    return _optimised(module, 3)
+
+
+def _optimised(module: Any, level: int, vectors: bool = True) -> Any:
+    """Run LLVM's passes over a module: up to a level, with those that make vectors of loops or without."""
+    options = llvm.create_pipeline_tuning_options(speed_level=level)
+    options.loop_vectorization = options.slp_vectorization = vectors
+    builder = llvm.create_pass_builder(target_machine(), options)
     builder.getModulePassManager().run(module, builder)
     return module
+
+
+def optimised_microkernel(word: str, symbol: str) -> Any:
+    """The shared microkernel ``word`` as an optimised LLVM module whose one visible function is ``symbol``.
+
+    Numba has no part in it, and LLVM little to do: loops and vectors are as they should be.
+    """
+    from symgraph.backends.cpu import native_vector
+    from symgraph.backends.cpu.native import WRITTEN_OUT
+
+    machine = target_machine()
+    module = llvm.parse_assembly(annotate_loops(str(relaxed(native_vector.module_of([word])))))
+    module.triple, module.data_layout = llvm.get_process_triple(), str(machine.target_data)
+    module.verify()
+    module.get_function(WRITTEN_OUT + word).name = symbol
+    return _optimised(module, 1, vectors=False)
 
 
 def build(source: str, name: str, symbol: str) -> tuple[bytes, list[str]]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import json
+import math
 import os
 import struct
 import subprocess
@@ -23,6 +24,7 @@ import threading
 from typing import IO, Any
 
 from symgraph import config
+from symgraph.backends.cpu import vector
 
 __all__ = ["WORTHWHILE", "compile_together", "helpers_for"]
 
@@ -116,8 +118,13 @@ def compile_together(jobs: list[Job], helpers: int) -> list[Built]:
 
     Raises build.KernelError for a kernel that does not compile.
     """
-    # The longest first, so that nobody is left with a long one when the others have finished.
-    waiting = collections.deque(sorted(range(len(jobs)), key=lambda index: -len(jobs[index][1])))
+    # The longest first, so that nobody is left with a long one when the others have finished; the text of a shared
+    # microkernel is short, what it stands for is not.
+    def length(index: int) -> float:
+        source = jobs[index][1]
+        return len(source) if vector.shared_word(source) is None else math.inf
+
+    waiting = collections.deque(sorted(range(len(jobs)), key=length, reverse=True))
     done: dict[int, Built] = {}
     team: list[_Helper] = []
     try:

@@ -28,6 +28,7 @@ code.  The formulas of the transformations serve both.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -37,11 +38,150 @@ import numpy as np
 from symgraph.backends.cpu import vector
 
 __all__ = [
-    "ADD", "ARGUMENTS", "BIAS", "RELU", "SHARED", "TRANSFORMATIONS", "Registers", "checked_functions", "panel_width",
-    "registers", "registers_of", "shared_symbol", "words_shared_by",
+    "ADD", "ARGUMENTS", "BIAS", "RELU", "TRANSFORMATIONS", "Registers", "checked_functions", "panel_width",
+    "registers", "registers_of", "strip_rows",
 ]  # fmt: skip
 
 ADD, BIAS, RELU = 1, 2, 4
+
+
+def panel_width() -> int:
+    """Return how many columns `multiply_windows` computes at a time: kernels are packed in panels of so many."""
+    return 2 * vector.host().lanes("float32")
+
+
+def strip_rows(target: vector.Target) -> int:
+    """Return how many rows of two vectors of sums, with the factors, fit in the registers."""
+    return 12 if target.registers >= 32 else 6
+
+
+_FLOATS = "pointer_float32"
+
+
+@vector.microkernel(
+    "int64", "int64", _FLOATS, "int64", _FLOATS, "int64", _FLOATS, "int64", *["int64"] * 9, _FLOATS, "int64",
+    shared=True,
+)  # fmt: skip
+def multiply_windows(
+    m: Any, rows: Any, width: Any, a: Any, a_row: Any, b: Any, b_panel: Any, c: Any, c_row: Any,
+    n0: Any, a0: Any, b0: Any, n1: Any, a1: Any, b1: Any, n2: Any, a2: Any, b2: Any, bias: Any, flags: Any,
+) -> None:  # fmt: skip
+    """Panels of columns; in each, strips of rows whose sums stay in registers over the whole depth.
+
+    What is left of the rows is shared evenly among the strips. Of the last panel, vectors that are not whole are read
+    and written through a mask.
+    """
+    lanes, most = m.lanes("float32"), strip_rows(m.target)
+    strips = (rows + (most - 1)) // most
+    fewest = rows // m.greater(strips, 1)
+    longer = rows - fewest * strips
+
+    def panel(number: Any) -> None:
+        first = number * (2 * lanes)
+        wide = width - first
+        right, target, added = m.shift(b, number * b_panel), m.shift(c, first), m.shift(bias, first)
+
+        def all_rows(*limits: Any) -> None:
+            def strip(k: Any) -> None:
+                start = k * fewest + m.smaller(k, longer)
+                left, here = m.shift(a, start * a_row), m.shift(target, start * c_row)
+                depth = (n0, a0, b0), (n1, a1, b1), (n2, a2, b2)
+                count = fewest + m.select(k < longer, 1, m.integer(0))
+                both = left, a_row, right, here, c_row
+                m.among(count, 1, most, lambda n: _strip(m, n, limits, *both, depth, added, flags))
+
+            m.repeat(strips, strip)
+
+        m.either(
+            wide >= 2 * lanes,
+            lambda: all_rows(None, None),
+            lambda: m.either(wide > lanes, lambda: all_rows(None, wide - lanes), lambda: all_rows(wide)),
+        )
+
+    m.repeat((width + (2 * lanes - 1)) // (2 * lanes), panel)
+
+
+def _strip(
+    m: Any, count: int, limits: tuple[Any, ...], a: Any, a_row: Any, b: Any, c: Any, c_row: Any,
+    depth: tuple[tuple[Any, Any, Any], ...], bias: Any, flags: Any,
+) -> None:  # fmt: skip
+    """`multiply_windows` for `count` rows and a vector of columns for each limit: None, or how many lanes there are."""
+    lanes, vectors = m.lanes("float32"), len(limits)
+    (n0, a0, b0), (n1, a1, b1), (n2, a2, b2) = depth
+    # Three rows are addressed from one moving pointer: at 0, 1 and 2 times the length of a row.
+    heads = [m.shift(a, a_row * k) for k in range(0, count, 3)]
+
+    def element(_k: Any, right: Any, *state: Any) -> tuple[Any, ...]:
+        moving, totals = state[: len(heads)], state[len(heads) :]
+        factors = [m.load(right, lanes * v, limit) for v, limit in enumerate(limits)]
+        new = []
+        for k in range(count):
+            number = m.repeated(moving[k // 3], a_row * (k % 3))
+            new += [m.multiply_add(number, factor, totals[k * vectors + v]) for v, factor in enumerate(factors)]
+        return m.shift(right, b0), *(m.shift(head, a0) for head in moving), *new
+
+    def line(k2: Any) -> Any:
+        def of_line(k1: Any, *totals: Any) -> tuple[Any, ...]:
+            by = k2 * a2 + k1 * a1
+            moving = [m.shift(head, by) for head in heads]
+            return m.repeat(n0, element, m.shift(b, k2 * b2 + k1 * b1), *moving, *totals)[1 + len(heads) :]
+
+        return of_line
+
+    zeros = [m.zero("float32")] * (count * vectors)
+    totals = m.repeat(n2, lambda k2, *totals: m.repeat(n1, line(k2), *totals), *zeros)
+    places = [(c_row * k + lanes * v, v, limits[v]) for k in range(count) for v in range(vectors)]
+
+    def add_target(totals: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(total + m.load(c, at, limit) for total, (at, _v, limit) in zip(totals, places, strict=True))
+
+    def add_bias(totals: tuple[Any, ...]) -> tuple[Any, ...]:
+        biases = [m.load(bias, lanes * v, limit) for v, limit in enumerate(limits)]
+        return tuple(total + biases[v] for total, (_at, v, _limit) in zip(totals, places, strict=True))
+
+    def without_negatives(totals: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(m.relu(total) for total in totals)
+
+    def changed() -> tuple[Any, ...]:
+        values = totals
+        for flag, change in ((ADD, add_target), (BIAS, add_bias), (RELU, without_negatives)):
+            values = m.either((flags & flag) != 0, functools.partial(change, values), lambda same=values: same)
+        return values
+
+    totals = m.either(flags != 0, changed, lambda: totals)
+    for total, (at, _v, limit) in zip(totals, places, strict=True):
+        m.store(c, at, total, limit)
+
+
+@vector.microkernel(_FLOATS, *["int64"] * 11, _FLOATS)
+def copy_lines(
+    m: Any, x: Any, at0: Any, at1: Any, at2: Any, n0: Any, n1: Any, n2: Any, k0: Any, d0: Any, lines: Any,
+    columns: Any, channels: Any, target: Any,
+) -> None:  # fmt: skip
+    """Line by line: zeros, then what lies in the array, then zeros."""
+    before = m.smaller(m.greater(-at2, 0), columns)
+    after = m.greater(m.smaller(n2 - at2, columns), before)
+
+    def plane(t: Any) -> None:
+        def line(i: Any) -> None:
+            j0, j1 = at0 + t * d0, at1 + i
+            inside = (j0 >= 0) & (j0 < n0) & (j1 >= 0) & (j1 < n1)
+            low, high = (m.select(inside, end, m.integer(0)) * channels for end in (before, after))
+            here = m.shift(target, (t * lines + i) * columns * channels)
+            place = ((j0 * n1 + j1) * n2 + at2) * channels
+            m.clear(here, low)
+            m.copy(m.shift(x, place + low), m.shift(here, low), high - low)
+            m.clear(m.shift(here, high), columns * channels - high)
+
+        m.repeat(lines, line)
+
+    m.repeat(k0, plane)
+
+
+@vector.microkernel(_FLOATS, _FLOATS, "int64")
+def copy_numbers(m: Any, source: Any, target: Any, count: Any) -> None:
+    """By the system's own function."""
+    m.copy(source, target, count)
 
 
 class Registers(NamedTuple):
@@ -49,26 +189,19 @@ class Registers(NamedTuple):
 
     Attributes:
         lanes: float32 numbers in a vector.
-        rows: rows of a block of products that stay in registers, each of two vectors.
     """
 
     lanes: int
-    rows: int
 
 
 def registers_of(target: vector.Target) -> Registers:
-    """Return the use of registers on a processor: the sums take three quarters of them."""
-    return Registers(target.lanes("float32"), target.registers * 3 // 8)
+    """Return the use of registers on a processor."""
+    return Registers(target.lanes("float32"))
 
 
 def registers() -> Registers:
     """Return the use of registers on this machine."""
     return registers_of(vector.host())
-
-
-def panel_width() -> int:
-    """Return how many columns `multiply_windows` computes at a time: kernels are packed in panels of so many."""
-    return 2 * registers().lanes
 
 
 # -------------------- the formulas of Winograd's algorithm
@@ -138,34 +271,8 @@ TRANSFORMATIONS: dict[str, tuple[Formula, int, int]] = {
 
 #: Word -> its arguments: `p` for a pointer, `i` for an integer.
 ARGUMENTS = {
-    "multiply_windows": "iipipipi" + "i" * 9 + "pi",
-    "copy_lines": "p" + "i" * 11 + "p",
-    "copy_numbers": "ppi",
     **dict.fromkeys(TRANSFORMATIONS, "piipiiipi"),
 }
-
-
-def _shared(name: str) -> str:
-    """The text of a kernel that does what a word says, with the word's arguments in its argument table."""
-    given = [
-        f"pointer_float32(load(args, {k}), 0)" if letter == "p" else f"load(args, {k})"
-        for k, letter in enumerate(ARGUMENTS[name])
-    ]
-    return f"def kernel(thread, threads, args):\n    {name}_here({', '.join(given)})\n"
-
-
-#: Words that are long to compile -> the kernel that is compiled once for all kernels that use the word.
-SHARED = {"multiply_windows": _shared("multiply_windows")}
-
-
-def shared_symbol(name: str) -> str:
-    """The outside function that a kernel calls for a word of `SHARED`."""
-    return "symgraph_shared_" + name
-
-
-def words_shared_by(source: str) -> list[str]:
-    """Return the words of `SHARED` that the text of a kernel uses."""
-    return [name for name in SHARED if name + "(" in source]
 
 
 def both_axes(formula: Formula, tile: Sequence[Sequence[Any]], result: int) -> list[list[Any]]:
@@ -193,22 +300,6 @@ def _view(pointer: Any, counts: Sequence[int], strides: Sequence[int]) -> np.nda
     return np.lib.stride_tricks.as_strided(start, counts, [stride * pointer.array.itemsize for stride in strides])
 
 
-def _multiply_windows(
-    rows: int, width: int, a: Any, a_row: int, b: Any, b_panel: int, c: Any, c_row: int,
-    n0: int, a0: int, b0: int, n1: int, a1: int, b1: int, n2: int, a2: int, b2: int, bias: Any, flags: int,
-) -> None:  # fmt: skip
-    panel = panel_width()
-    left = _view(a, (rows, n2, n1, n0), (a_row, a2, a1, a0))
-    for number, first in enumerate(range(0, width, panel)):
-        wide = min(panel, width - first)
-        right = _view(b.shifted(number * b_panel), (n2, n1, n0, wide), (b2, b1, b0, 1))
-        target = _view(c.shifted(first), (rows, wide), (c_row, 1))
-        product = np.einsum("rkji,kjie->re", left, right)
-        if flags & ADD:
-            product = product + target
-        target[...] = _finished(product, bias.shifted(first), wide, flags)
-
-
 def _finished(values: np.ndarray, bias: Any, width: int, flags: int) -> np.ndarray:
     if flags & BIAS:
         values = values + _view(bias, (width,), (1,))
@@ -229,31 +320,6 @@ def _transformation(formula: Formula, size: int, result: int) -> Callable[..., N
     return transform
 
 
-def _copy_lines(
-    x: Any, at0: int, at1: int, at2: int, n0: int, n1: int, n2: int, k0: int, d0: int, lines: int, columns: int,
-    channels: int, target: Any,
-) -> None:  # fmt: skip
-    there = _view(target, (k0, lines, columns, channels), (lines * columns * channels, columns * channels, channels, 1))
-    there[...] = 0
-    for t in range(k0):
-        for i in range(lines):
-            low, high = max(at2, 0), min(at2 + columns, n2)
-            if 0 <= at0 + t * d0 < n0 and 0 <= at1 + i < n1 and low < high:
-                place = (((at0 + t * d0) * n1 + at1 + i) * n2 + low) * channels
-                there[t, i, low - at2 : high - at2] = _view(x.shifted(place), (high - low, channels), (channels, 1))
-
-
-def _copy_numbers(source: Any, target: Any, count: int) -> None:
-    _view(target, (count,), (1,))[...] = _view(source, (count,), (1,))
-
-
 def checked_functions() -> dict[str, Callable[..., None]]:
     """The words over checked pointers."""
-    found: dict[str, Callable[..., None]] = {
-        "multiply_windows": _multiply_windows,
-        "copy_lines": _copy_lines,
-        "copy_numbers": _copy_numbers,
-    }
-    for name, (formula, size, result) in TRANSFORMATIONS.items():
-        found[name] = _transformation(formula, size, result)
-    return found
+    return {name: _transformation(*form) for name, form in TRANSFORMATIONS.items()}

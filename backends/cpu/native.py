@@ -433,7 +433,7 @@ def _make(name: str) -> Any:
         return word(arity, name)(rule)
     if name in mathematics.FUNCTIONS:
         return native_functions.mathematical_word(name, mathematics.FUNCTIONS[name])
-    if name.removesuffix("_here") in microkernels.ARGUMENTS:
+    if name in microkernels.ARGUMENTS:
         from symgraph.backends.cpu import native_microkernels
 
         return native_microkernels.microkernel_word(name)

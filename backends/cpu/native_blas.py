@@ -11,6 +11,7 @@ from numba.core.typing.templates import signature
 
 from symgraph.backends.cpu import product
 from symgraph.backends.cpu.blas import _PLAIN, _ROW_MAJOR, _TRANSPOSED, Library, outside_name
+from symgraph.backends.cpu.microkernels import panel_width
 from symgraph.backends.cpu.native import F32, F64, I8, I32, I64, Pointer, word
 
 __all__ = ["words"]
@@ -145,7 +146,7 @@ def _call_product_of_panels(
     builder: ir.IRBuilder, context: Any, m: Any, n: Any, k: Any, a: Any, lda: Any, b: Any, c: Any, ldc: Any
 ) -> None:
     """The same with a right matrix in panels: its rows are as long as a panel is wide."""
-    line, one, zero = I64(product.panel()), F32(1), F32(0)
+    line, one, zero = I64(panel_width()), F32(1), F32(0)
     _call_product(builder, context, I64(0), I64(product.IN_PANELS), m, n, k, one, a, lda, b, line, zero, c, ldc)
 
 

@@ -6,7 +6,7 @@ these loops than for all the rest of a kernel.  Each word is one internal functi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,19 +15,16 @@ from numba.core import cgutils, types
 from numba.core.typing.templates import signature
 
 from symgraph.backends.cpu.microkernels import (
-    ADD,
     ARGUMENTS,
     BIAS,
     RELU,
-    SHARED,
     TRANSFORMATIONS,
     Formula,
     Registers,
     both_axes,
     registers,
-    shared_symbol,
 )
-from symgraph.backends.cpu.native import F32, I8, I32, I64, WRITTEN_OUT, Pointer, word
+from symgraph.backends.cpu.native import F32, I32, I64, WRITTEN_OUT, Pointer, word
 
 __all__ = ["microkernel_word", "write"]
 
@@ -153,108 +150,6 @@ class Writer:
         self.builder.store(self.at(self.builder.load(place), by), place)
 
 
-# -------------------- products
-
-
-def _write_products(function: ir.Function, use: Registers) -> None:
-    """Panels of columns, strips of rows; what is left of the rows is shared evenly among the strips.
-
-    A last panel that is not whole is read and written through masks, in shorter strips, as masks take registers.
-    """
-    w = Writer(function, use)
-    builder = w.builder
-    rows, width, a, a_row, b, b_panel, c, c_row, *depth, bias, flags = function.args
-    panel, most = 2 * use.lanes, use.rows
-    panels = builder.sdiv(builder.add(width, I64(panel - 1)), I64(panel))
-    sums = [[cgutils.alloca_once(builder, w.vector) for _ in range(2)] for _ in range(most)]
-    with cgutils.for_range(builder, panels) as outer:
-        first = builder.mul(outer.index, I64(panel))
-        wide = builder.sub(width, first)
-        is_whole = builder.icmp_signed(">=", wide, I64(panel))
-        masks = [w.mask(wide), w.mask(builder.sub(wide, I64(use.lanes)))]
-        right, target = w.at(b, builder.mul(outer.index, b_panel)), w.at(c, first)
-        bias_here = w.at(bias, first)
-        at_once = builder.select(is_whole, I64(most), I64(most // 2))
-        strips = builder.sdiv(builder.add(rows, builder.sub(at_once, I64(1))), at_once)
-        divisor = builder.select(builder.icmp_signed(">", strips, I64(0)), strips, I64(1))
-        fewest = builder.sdiv(rows, divisor)
-        longer = builder.sub(rows, builder.mul(fewest, divisor))
-        with cgutils.for_range(builder, strips) as inner:
-            start = builder.add(builder.mul(inner.index, fewest), w.smaller(inner.index, longer))
-            extra = builder.zext(builder.icmp_signed("<", inner.index, longer), I64)
-            left, here = w.at(a, builder.mul(start, a_row)), w.at(target, builder.mul(start, c_row))
-            case = builder.add(builder.add(fewest, extra), builder.select(is_whole, I64(0), I64(most)))
-            done = builder.append_basic_block("done")
-            switch = builder.switch(case, done)
-            for masked in (False, True):
-                for count in range(1, (most // 2 if masked else most) + 1):
-                    block = builder.append_basic_block(f"rows{count}")
-                    switch.add_case(I64(count + most * masked), block)
-                    builder.position_at_end(block)
-                    _write_strip(
-                        w, sums[:count], masks if masked else [None, None], (left, a_row), right, (here, c_row), depth,
-                        bias_here, flags,
-                    )  # fmt: skip
-                    builder.branch(done)
-            builder.position_at_end(done)
-    builder.ret_void()
-
-
-def _write_strip(
-    w: Writer,
-    sums: Sequence[Sequence[ir.Value]],
-    masks: Sequence[ir.Value | None],
-    left: tuple[ir.Value, ir.Value],
-    right: ir.Value,
-    target: tuple[ir.Value, ir.Value],
-    depth: Sequence[ir.Value],
-    bias: ir.Value,
-    flags: ir.Value,
-) -> None:
-    """A few rows of two vectors of columns: the sums stay in registers over the whole depth."""
-    builder, lanes = w.builder, I64(w.use.lanes)
-    n0, a0, b0, n1, a1, b1, n2, a2, b2 = depth
-    a, a_row = left
-    c, c_row = target
-    for row in sums:
-        for place in row:
-            builder.store(w.zero, place)
-    heads = [w.at(a, builder.mul(a_row, I64(k))) for k in range(0, len(sums), GROUP)]
-    multiples = [I64(0), a_row, builder.shl(a_row, I64(1))]
-    with cgutils.for_range(builder, n2) as two, cgutils.for_range(builder, n1) as one:
-        by = builder.add(builder.mul(two.index, a2), builder.mul(one.index, a1))
-        moving = [w.variable(w.at(head, by)) for head in heads]
-        reading = w.variable(w.at(right, builder.add(builder.mul(two.index, b2), builder.mul(one.index, b1))))
-        with cgutils.for_range(builder, n0):
-            place = builder.load(reading)
-            factors = [w.load(place, masks[0]), w.load(w.at(place, lanes), masks[1])]
-            pointers = [builder.load(one_moving) for one_moving in moving]
-            for k, row in enumerate(sums):
-                number = w.splat(builder.load(w.at(pointers[k // GROUP], multiples[k % GROUP])))
-                for total, factor in zip(row, factors, strict=True):
-                    builder.store(w.multiply_add(number, factor, builder.load(total)), total)
-            w.advance(reading, b0)
-            for one_moving in moving:
-                w.advance(one_moving, a0)
-
-    def each(change: Callable[[ir.Value, ir.Value, ir.Value | None, int], ir.Value | None]) -> None:
-        for k, row in enumerate(sums):
-            line = w.at(c, builder.mul(c_row, I64(k)))
-            for v, total in enumerate(row):
-                changed = change(builder.load(total), w.at(line, I64(v * w.use.lanes)), masks[v], v)
-                if changed is not None:
-                    builder.store(changed, total)
-
-    with builder.if_then(w.has(flags, ADD)):
-        each(lambda total, place, mask, v: builder.fadd(total, w.load(place, mask)))
-    with builder.if_then(w.has(flags, BIAS)):
-        biases = [w.load(w.at(bias, I64(v * w.use.lanes)), masks[v]) for v in range(2)]
-        each(lambda total, place, mask, v: builder.fadd(total, biases[v]))
-    with builder.if_then(w.has(flags, RELU)):
-        each(lambda total, place, mask, v: w.without_negatives(total))
-    each(lambda total, place, mask, v: w.store(total, place, mask))
-
-
 # -------------------- transformations
 
 
@@ -316,66 +211,7 @@ def _write_finished(w: Writer, made: list[list[Lanes]], bias: ir.Value, mask: ir
             row[k] = Lanes(builder, builder.select(builder.fcmp_ordered("<", total, lowest), lowest, total))
 
 
-# -------------------- copies
-
-
-def _bytes(builder: ir.IRBuilder, pointer: ir.Value) -> ir.Value:
-    return builder.bitcast(pointer, I8.as_pointer())
-
-
-def _copy(w: Writer, source: ir.Value, target: ir.Value, count: ir.Value) -> None:
-    """Copy numbers: a call of the system's own function."""
-    kind = I8.as_pointer()
-    function = cgutils.get_or_insert_function(
-        w.module, ir.FunctionType(VOID, [kind, kind, I64, ir.IntType(1)]), "llvm.memcpy.p0.p0.i64"
-    )
-    given = [_bytes(w.builder, target), _bytes(w.builder, source), w.builder.shl(count, I64(2)), ir.IntType(1)(0)]
-    w.builder.call(function, given)
-
-
-def _clear(w: Writer, target: ir.Value, count: ir.Value) -> None:
-    """Write zeros."""
-    kind = ir.FunctionType(VOID, [I8.as_pointer(), I8, I64, ir.IntType(1)])
-    function = cgutils.get_or_insert_function(w.module, kind, "llvm.memset.p0.i64")
-    w.builder.call(function, [_bytes(w.builder, target), I8(0), w.builder.shl(count, I64(2)), ir.IntType(1)(0)])
-
-
-def _write_copy_numbers(function: ir.Function, use: Registers) -> None:
-    w = Writer(function, use)
-    _copy(w, *function.args)
-    w.builder.ret_void()
-
-
-def _write_copy_lines(function: ir.Function, use: Registers) -> None:
-    """A line is zeros, then what lies in the array, then zeros."""
-    w = Writer(function, use)
-    builder = w.builder
-    x, at0, at1, at2, n0, n1, n2, k0, d0, lines, columns, channels, target = function.args
-    before = w.smaller(w.larger(builder.neg(at2), I64(0)), columns)
-    after = w.larger(w.smaller(builder.sub(n2, at2), columns), before)
-    with cgutils.for_range(builder, k0) as outer, cgutils.for_range(builder, lines) as inner:
-        j0 = builder.add(at0, builder.mul(outer.index, d0))
-        j1 = builder.add(at1, inner.index)
-        inside = builder.and_(builder.icmp_unsigned("<", j0, n0), builder.icmp_unsigned("<", j1, n1))
-        low, high = (builder.mul(builder.select(inside, end, I64(0)), channels) for end in (before, after))
-        number = builder.add(builder.mul(outer.index, lines), inner.index)
-        here = w.at(target, builder.mul(builder.mul(number, columns), channels))
-        line = builder.add(builder.mul(j0, n1), j1)
-        place = builder.mul(builder.add(builder.mul(line, n2), at2), channels)
-        _clear(w, here, low)
-        _copy(w, w.at(x, builder.add(place, low)), w.at(here, low), builder.sub(high, low))
-        _clear(w, w.at(here, high), builder.sub(builder.mul(columns, channels), high))
-    builder.ret_void()
-
-
 # -------------------- the words
-
-_WRITERS = {
-    "multiply_windows": _write_products,
-    "copy_lines": _write_copy_lines,
-    "copy_numbers": _write_copy_numbers,
-}
-
 
 def write(module: ir.Module, name: str, use: Registers) -> ir.Function:
     """The function of `module` that does what the word `name` says, written on first use."""
@@ -385,46 +221,25 @@ def write(module: ir.Module, name: str, use: Registers) -> ir.Function:
     kinds = [FLOATS if letter == "p" else I64 for letter in ARGUMENTS[name]]
     function = ir.Function(module, ir.FunctionType(VOID, kinds), symbol)
     function.linkage = "internal"
-    if name in _WRITERS:
-        _WRITERS[name](function, use)
-    else:
-        _write_transformation(function, use, *TRANSFORMATIONS[name])
+    _write_transformation(function, use, *TRANSFORMATIONS[name])
     return function
 
 
-def _call_shared(builder: ir.IRBuilder, name: str, values: Sequence[ir.Value]) -> None:
-    """Call the kernel that all share, with the values in an argument table on the stack."""
-    table = cgutils.alloca_once(builder, ir.ArrayType(I64, len(values)))
-    for k, value in enumerate(values):
-        number = builder.ptrtoint(value, I64) if isinstance(value.type, ir.PointerType) else value
-        builder.store(number, builder.gep(table, [I64(0), I64(k)], inbounds=True))
-    kind = ir.FunctionType(VOID, [I64, I64, I64])
-    function = cgutils.get_or_insert_function(builder.module, kind, shared_symbol(name))
-    builder.call(function, [I64(0), I64(1), builder.ptrtoint(table, I64)])
-
-
 def microkernel_word(name: str) -> Any:
-    """The word `name` of microkernels.py as a word of the native kernel language; None where there is none.
-
-    A shared word has a second one, with `_here` behind its name, that is no call.
-    """
-    plain = name.removesuffix("_here")
-    if plain not in ARGUMENTS or (name != plain and plain not in SHARED):
+    """The word `name` of microkernels.py as a word of the native kernel language; None where there is none."""
+    if name not in ARGUMENTS:
         return None
 
     def rule(*given: Any) -> Any:
         expected = []
-        for letter, kind in zip(ARGUMENTS[plain], given, strict=True):
+        for letter, kind in zip(ARGUMENTS[name], given, strict=True):
             if letter == "p" and not (isinstance(kind, Pointer) and kind.element == "float32"):
                 return None
             expected.append(kind if letter == "p" else types.int64)
 
         def emit(builder: ir.IRBuilder, context: Any, *values: ir.Value) -> None:
-            if name in SHARED:
-                _call_shared(builder, name, values)
-            else:
-                builder.call(write(builder.module, plain, registers()), values)
+            builder.call(write(builder.module, name, registers()), values)
 
         return signature(types.void, *expected), emit
 
-    return word(len(ARGUMENTS[plain]), name)(rule)
+    return word(len(ARGUMENTS[name]), name)(rule)

@@ -12,10 +12,10 @@ from numba.core.datamodel import models
 from numba.core.extending import lower_builtin, register_model
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
-from symgraph.backends.cpu import mathematics, vector
+from symgraph.backends.cpu import mathematics, microkernels, product, vector  # noqa: F401  (two for their formulas)
 from symgraph.backends.cpu.language import STORAGE
-from symgraph.backends.cpu.native import I1, I32, I64, MEMORY, VALUE, Pointer, word
-from symgraph.backends.cpu.native_functions import KINDS, PREFIX, NativeMachine, Value, constant, llvm_type
+from symgraph.backends.cpu.native import I1, I8, I32, I64, MEMORY, VALUE, WRITTEN_OUT, Pointer, word
+from symgraph.backends.cpu.native_functions import KINDS, NativeMachine, Value, constant, llvm_type
 
 __all__ = ["Vector", "VectorMachine", "make", "module_of"]
 
@@ -71,6 +71,30 @@ class VectorMachine(NativeMachine):
     def shift(self, place: Place, k: Any) -> Place:
         return Place(place.kind, self.builder.gep(place.value, [self.integer(k).value], inbounds=True))
 
+    def select(self, condition: Value, a: Any, b: Any) -> Any:
+        if isinstance(a, Place):
+            return Place(a.kind, self.builder.select(condition.value, a.value, b.value))
+        return super().select(condition, a, b)
+
+    def room(self, dtype: str, size: int) -> Place:
+        return Place(dtype, _room(self.builder, dtype, size))
+
+    def copy(self, source: Place, target: Place, count: Any) -> None:
+        self._system("llvm.memcpy.p0.p0.i64", target, self._bytes(source), count)
+
+    def clear(self, place: Place, count: Any) -> None:
+        self._system("llvm.memset.p0.i64", place, I8(0), count)
+
+    def _bytes(self, place: Place) -> ir.Value:
+        return self.builder.bitcast(place.value, I8.as_pointer())
+
+    def _system(self, name: str, target: Place, what: ir.Value, count: Any) -> None:
+        """Call the system's own function on the bytes of elements."""
+        size = self.integer(count) * STORAGE[target.kind].itemsize
+        given = [self._bytes(target), what, size.value, I1(0)]
+        kind = ir.FunctionType(ir.VoidType(), [one.type for one in given])
+        self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), given)
+
     def element(self, place: Place, k: Any) -> Value:
         return Value(self.builder, place.kind, self.builder.load(self.shift(place, k).value))
 
@@ -82,8 +106,12 @@ class VectorMachine(NativeMachine):
 
     def _mask(self, kind: str, count: Any) -> ir.Value:
         lanes = self.lanes(kind)
-        first = ir.Constant(ir.VectorType(I64, lanes), [I64(lane) for lane in range(lanes)])
-        return self.builder.icmp_signed("<", first, self._spread(self.integer(count).value, lanes))
+        number = self.integer(count)
+        number = self.select(number > lanes, lanes, self.select(number < 0, 0, number))
+        width = ir.IntType(8 * STORAGE[kind].itemsize)  # as wide as the lanes: the mask then is one vector too
+        first = ir.Constant(ir.VectorType(width, lanes), [width(lane) for lane in range(lanes)])
+        limit = number.value if width == I64 else self.builder.trunc(number.value, width)
+        return self.builder.icmp_signed("<", first, self._spread(limit, lanes))
 
     def _masked(self, verb: str, kind: str, result: ir.Type, given: list[ir.Value]) -> ir.Value:
         form = self._vector(kind)
@@ -205,12 +233,35 @@ class VectorMachine(NativeMachine):
         phi = self.builder.phi(model.value.type)
         return Place(model.kind, phi) if isinstance(model, Place) else Value(self.builder, model.kind, phi)
 
-    def either(self, condition: Any, yes: Callable[[], None], no: Callable[[], None]) -> None:
-        with self.builder.if_else(condition.value) as (then, otherwise):
-            with then:
-                yes()
-            with otherwise:
-                no()
+    def either(self, condition: Value, yes: Callable[[], Any], no: Callable[[], Any]) -> tuple[Any, ...]:
+        build = self.builder
+        after = build.append_basic_block("after")
+        blocks = [build.append_basic_block(name) for name in ("yes", "no")]
+        build.cbranch(condition.value, *blocks)
+        answers, ends = [], []
+        for block, compute in zip(blocks, (yes, no), strict=True):
+            build.position_at_end(block)
+            answers.append(vector.state_of(compute()))
+            ends.append(build.block)
+            build.branch(after)
+        build.position_at_end(after)
+        results = [self._joined(one) for one in answers[0]]
+        for answer, end in zip(answers, ends, strict=True):
+            for result, one in zip(results, answer, strict=True):
+                result.value.add_incoming(one.value, end)
+        return tuple(results)
+
+    def among(self, n: Any, low: int, high: int, body: Callable[[int], None]) -> None:
+        build = self.builder
+        after = build.append_basic_block("after")
+        switch = build.switch(self.integer(n).value, after)
+        for number in range(low, high + 1):
+            block = build.append_basic_block(f"case{number}")
+            switch.add_case(I64(number), block)
+            build.position_at_end(block)
+            body(number)
+            build.branch(after)
+        build.position_at_end(after)
 
 
 # -------------------- microkernels
@@ -221,15 +272,17 @@ def _kind(argument: str) -> ir.Type:
     return MEMORY[dtype].as_pointer() if argument.startswith("pointer_") else KINDS[argument][0]
 
 
+def _signature(name: str) -> ir.FunctionType:
+    return ir.FunctionType(ir.VoidType(), [_kind(argument) for argument in vector.MICROKERNELS[name].arguments])
+
+
 def traced(module: ir.Module, name: str, target: vector.Target) -> ir.Function:
     """The function of ``module`` that is the microkernel ``name``, traced on first use."""
-    symbol = PREFIX + name
+    symbol = WRITTEN_OUT + name
     if symbol in module.globals:
         return module.globals[symbol]
     kernel = vector.MICROKERNELS[name]
-    native = ir.Function(
-        module, ir.FunctionType(ir.VoidType(), [_kind(argument) for argument in kernel.arguments]), symbol
-    )
+    native = ir.Function(module, _signature(name), symbol)
     native.linkage = "internal"
     native.attributes.add("nounwind")
     native.attributes.add("noinline")  # it is long, and LLVM's time grows with what is inlined twice
@@ -245,15 +298,16 @@ def traced(module: ir.Module, name: str, target: vector.Target) -> ir.Function:
     return native
 
 
-def module_of(names: Iterable[str], target: vector.Target) -> ir.Module:
-    """A module with visible functions ``name`` for microkernels, made for any target: for tests and people."""
+def module_of(names: Iterable[str], target: vector.Target | None = None) -> ir.Module:
+    """A module with visible functions for microkernels, by their names behind :data:`native.WRITTEN_OUT`.
+
+    Args:
+        names: the microkernels.
+        target: the processor that they are for; this one by default.
+    """
     module = ir.Module()
     for name in names:
-        function = traced(module, name, target)
-        outside = ir.Function(module, function.function_type, name)
-        builder = ir.IRBuilder(outside.append_basic_block())
-        builder.call(function, outside.args)
-        builder.ret_void()
+        traced(module, name, target or vector.host()).linkage = ""
     return module
 
 
@@ -271,7 +325,12 @@ def _microkernel_word(name: str) -> Any:
                 expected.append(VALUE[argument])
 
         def emit(builder: ir.IRBuilder, context: Any, *values: ir.Value) -> None:
-            builder.call(traced(builder.module, name, vector.host()), values)
+            if vector.MICROKERNELS[name].shared:
+                outside = vector.shared_symbol(name)
+                function = cgutils.get_or_insert_function(builder.module, _signature(name), outside)
+            else:
+                function = traced(builder.module, name, vector.host())
+            builder.call(function, values)
 
         return signature(types.void, *expected), emit
 
@@ -367,13 +426,15 @@ def _lanes_rule(dtype: str) -> Callable[..., Any]:
 def _workspace_rule(dtype: str, size: int) -> Callable[..., Any]:
     kind = Pointer(dtype, True)
 
-    def emit(builder: ir.IRBuilder, context: Any) -> ir.Value:
-        with builder.goto_entry_block():  # not by cgutils.alloca_once, which fills the memory with zeros
-            memory = builder.alloca(ir.ArrayType(MEMORY[dtype], size))
-        memory.align = 64
-        return builder.bitcast(memory, MEMORY[dtype].as_pointer())
+    return lambda: (signature(kind), lambda builder, context: _room(builder, dtype, size))
 
-    return lambda: (signature(kind), emit)
+
+def _room(builder: ir.IRBuilder, dtype: str, size: int) -> ir.Value:
+    """A pointer to memory of the function's stack, which holds anything."""
+    with builder.goto_entry_block():  # not by cgutils.alloca_once, which fills the memory with zeros
+        memory = builder.alloca(ir.ArrayType(MEMORY[dtype], size))
+    memory.align = 64
+    return builder.bitcast(memory, MEMORY[dtype].as_pointer())
 
 
 def make(name: str) -> Any:

@@ -32,7 +32,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from symgraph.backends.cpu import microkernels, product, symbols
+from symgraph.backends.cpu import microkernels, product, symbols, vector  # noqa: F401  (microkernels: for its words)
 
 __all__ = [
     "cache_directory",
@@ -313,15 +313,15 @@ def _load(objects: list[tuple[str, str, list[str], bytes]]) -> list[int]:
 
 
 def _shared_by(kernels: list[tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    """Kernels ``(name, source)`` that ``kernels`` call, by the symbols under which they do."""
-    found = {
-        microkernels.shared_symbol(word): (word, microkernels.SHARED[word])
-        for _name, source in kernels
-        for word in microkernels.words_shared_by(source)
-    }
-    if any(product.is_used_by(source) for _name, source in kernels):
+    """Kernels ``(name, source)`` that ``kernels`` call, by the symbols under which they do; none before what it calls.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    sources = [source for _name, source in kernels]
+    if any(product.is_used_by(source) for source in sources):
         found[product.NAME] = "product", product.kernel()
-    return found
+        sources.append(product.kernel())
+    words = {vector.shared_symbol(word): word for source in sources for word in vector.shared_by(source)}
+    return {symbol: (word, vector.shared_text(word)) for symbol, word in words.items()} | found
 
 
 def compile_kernels(kernels: list[tuple[str, str]]) -> list[int]:
@@ -348,10 +348,9 @@ def compile_kernels(kernels: list[tuple[str, str]]) -> list[int]:
                 statistics["loaded"] += 1
                 fresh[key] = (name, symbol, *entry)
         fresh.update(_compile(missing))
-        called = {key: fresh.pop(key) for key in keys[: len(shared)] if key in fresh}  # before those that call them
-        if called:
-            _addresses.update(zip(called, _load(list(called.values())), strict=True))
-        for key, symbol in zip(keys, shared, strict=False):
+        for key, symbol in zip(keys, shared, strict=False):  # before those that call them
+            if key in fresh:
+                _addresses.update(zip([key], _load([fresh.pop(key)]), strict=True))
             if not symbols.known(symbol):
                 symbols.register(symbol, _addresses[key])
         if fresh:

@@ -5,7 +5,7 @@ below.  It takes the way that is fastest for the sizes at hand (``python benchma
 library; benchmarks/results/products.md has its output):
 
 - *blocks*: a panel of columns of the right matrix is packed into fast memory, and all rows of a block of the left one
-  go over it (``multiply_strips``); transposed operands are exchanged while they are packed.
+  go over it (``multiply_windows`` of microkernels.py); transposed operands are exchanged while they are packed.
 - *panels*: the same with a right matrix that lies in panels of columns already, for those who use it many times
   (``gemm_panels_float32``; `panel` columns each, all rows of one before the next).
 - *streams*, one row times a matrix: limited by memory, so the matrix is read once, in the order it lies in - some rows
@@ -16,12 +16,12 @@ library; benchmarks/results/products.md has its output):
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
-from symgraph.backends.cpu.vector import Target, host, microkernel
+from symgraph.backends.cpu.microkernels import ADD, panel_width, strip_rows
+from symgraph.backends.cpu.vector import host, microkernel
 
-__all__ = ["IN_PANELS", "NAME", "is_used_by", "kernel", "panel", "strip_rows"]
+__all__ = ["IN_PANELS", "NAME", "is_used_by", "kernel"]
 
 #: The outside function that kernels call for ``gemm_float32``: its arguments are those of the word, in a table.
 NAME = "symgraph_product_float32"
@@ -92,10 +92,6 @@ def transpose_block(m: Any, source: Any, line: Any, rows: Any, columns: Any, tar
     numbers(done_down, rows - done_down, m.integer(0), columns)
 
 
-def _nothing(_state: tuple[Any, ...]) -> None:
-    """Give nothing, as the branches of ``either`` must."""
-
-
 @microkernel("pointer_float32", "int64", "pointer_float32", "int64", "int64", "int64", "pointer_float32")
 def add_rows_times(m: Any, x: Any, step: Any, w: Any, line: Any, rows: Any, columns: Any, y: Any) -> None:
     """``y[c] += sum over r of x[r * step] * w[r, c]``: some rows at a time, each read from left to right."""
@@ -120,72 +116,9 @@ def add_rows_times(m: Any, x: Any, step: Any, w: Any, line: Any, rows: Any, colu
     m.repeat(rows - blocks * _ROW_BLOCK, lambda r: together(blocks * _ROW_BLOCK + r, 1))
 
 
-def _strips(vectors: int) -> Callable[..., None]:
-    """Make the microkernel of panels of so many vectors of columns."""
-
-    def strips(
-        m: Any,
-        a: Any,
-        a_row: Any,
-        a_step: Any,
-        b: Any,
-        b_step: Any,
-        depth: Any,
-        c: Any,
-        c_row: Any,
-        rows: Any,
-        add: Any,
-    ) -> None:
-        """``c[r, :] = sum over d of a[r * a_row + d * a_step] * b[d * b_step + :]``, plus what is there if add is 1.
-
-        The rows are shared evenly among strips that fit in the registers.
-        """
-        lanes, most = m.lanes("float32"), strip_rows(m.target)
-
-        def strip(first: Any, count: int) -> None:
-            left, target = m.shift(a, first * a_row), m.shift(c, first * c_row)
-            # Three rows are addressed from one moving pointer: at 0, 1 and 2 times the length of a row.
-            heads = [m.shift(left, a_row * k) for k in range(0, count, 3)]
-
-            def step(_d: Any, right: Any, *state: Any) -> tuple[Any, ...]:
-                moving, totals = state[: len(heads)], state[len(heads) :]
-                panel = [m.load(right, lanes * v) for v in range(vectors)]
-                new = []
-                for k in range(count):
-                    factor = m.repeated(moving[k // 3], a_row * (k % 3))
-                    for v in range(vectors):
-                        new.append(m.multiply_add(factor, panel[v], totals[k * vectors + v]))
-                return m.shift(right, b_step), *(m.shift(head, a_step) for head in moving), *new
-
-            zeros = [m.zero("float32")] * (count * vectors)
-            totals = m.repeat(depth, step, b, *heads, *zeros)[1 + len(heads) :]
-
-            def put(adding: bool) -> None:
-                for k in range(count):
-                    for v in range(vectors):
-                        place, total = c_row * k + lanes * v, totals[k * vectors + v]
-                        m.store(target, place, m.load(target, place) + total if adding else total)
-
-            m.either(add == 1, lambda: put(True), lambda: put(False))
-
-        def among(first: Any, count: Any, low: int, high: int) -> None:
-            """Find out which number from ``low`` to ``high`` the count is, and do that many rows."""
-            if low == high:
-                strip(first, low)
-                return
-            middle = (low + high) // 2
-            m.either(count <= middle, lambda: among(first, count, low, middle),
-                     lambda: among(first, count, middle + 1, high))  # fmt: skip
-
-        number = (m.integer(rows) + (most - 1)) // most
-        m.repeat(number, lambda k: among(rows * k // number, rows * (k + 1) // number - rows * k // number, 1, most))
-
-    return strips
-
-
 @microkernel("pointer_float32", "pointer_float32", "int64", "int64", "pointer_float32", "int64")
 def row_times_panels(m: Any, x: Any, b: Any, size: Any, depth: Any, c: Any, add: Any) -> None:
-    """One row times some panels of ``size`` numbers at once, in the order of sums of ``multiply_strips``.
+    """One row times some panels of ``size`` numbers at once, in the order of sums of ``multiply_windows``.
 
     One panel would not do: each of its few sums waits for the step before.
     """
@@ -208,38 +141,6 @@ def row_times_panels(m: Any, x: Any, b: Any, size: Any, depth: Any, c: Any, add:
             m.store(c, place, m.load(c, place) + total if adding else total)
 
     m.either(add == 1, lambda: put(True), lambda: put(False))
-
-
-def strip_rows(target: Target) -> int:
-    """Return how many rows of two vectors of sums, with the factors, fit in the registers."""
-    return 12 if target.registers >= 32 else 6
-
-
-for _vectors in (1, 2):
-    microkernel(
-        "pointer_float32", "int64", "int64", "pointer_float32", "int64", "int64", "pointer_float32", "int64", "int64",
-        "int64", name=f"multiply_strips_{_vectors}",
-    )(_strips(_vectors))  # fmt: skip
-
-
-@microkernel("pointer_float32", "int64", "int64", "int64", "pointer_float32", "int64", "int64")
-def put_part(m: Any, source: Any, line: Any, rows: Any, columns: Any, target: Any, target_line: Any, add: Any) -> None:
-    """``target[r, c] = source[r, c]``, plus what is there if ``add`` is 1, for up to two vectors of columns."""
-    lanes = m.lanes("float32")
-
-    def row(r: Any) -> None:
-        for v in (0, lanes):
-            place = r * target_line + v
-            value = m.load(source, r * line + v)
-            m.either(
-                add == 1,
-                lambda place=place, value=value, v=v: m.store(
-                    target, place, value + m.load(target, place, columns - v), columns - v
-                ),
-                lambda place=place, value=value, v=v: m.store(target, place, value, columns - v),
-            )
-
-    m.repeat(rows, row)
 
 
 @microkernel("pointer_float32", "pointer_float32", "int64", "int64", "int64", "pointer_float32", "int64", "int64")
@@ -309,7 +210,7 @@ def kernel(thread, threads, args):
     c = independent_float32(load(args, 11), (m - 1) * ldc + n)
     add = 0
     if beta != float32(0):
-        add = 1
+        add = {sum}
     depths = (k + {depth} - 1) // {depth}
     blocks = (m + {rows} - 1) // {rows}
     if in_panels and k > 0:
@@ -325,15 +226,15 @@ def kernel(thread, threads, args):
                         deep = k * (depth + 1) // depths - k0
                         row_times_panels(shift(a, k0), shift(b, j * k + k0 * {panel}), {panel} * k, deep, shift(c, j),
                                          select(depth > 0, 1, 0))
-            for j in range(done, n, {panel}):
-                for depth in range(depths):
-                    k0 = k * depth // depths
-                    deep = k * (depth + 1) // depths - k0
-                    multiply_strips_2(shift(a, i0 * lda + k0), lda, 1, shift(b, j * k + k0 * {panel}), {panel}, deep,
-                                      shift(c, i0 * ldc + j), ldc, high, select(depth > 0, 1, 0))
+            for depth in range(depths):
+                k0 = k * depth // depths
+                deep = k * (depth + 1) // depths - k0
+                multiply_windows(high, n - done, shift(a, i0 * lda + k0), lda, shift(b, done * k + k0 * {panel}),
+                                 {panel} * k, shift(c, i0 * ldc + done), ldc, deep, 1, {panel}, 1, 0, 0, 1, 0, 0, c,
+                                 select(depth > 0, {sum}, 0))
         return
     few = m > {streamed} and m <= {few} and not turned_b and n * k > {large}
-    if few or alpha != float32(1) or (add == 1 and beta != float32(1)) or k <= 0:
+    if few or alpha != float32(1) or (add == {sum} and beta != float32(1)) or k <= 0:
         library_gemm_float32(turned_a, turned_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
         return
     if n == 1 and not turned_a and (turned_b or ldb == 1):
@@ -367,7 +268,7 @@ def kernel(thread, threads, args):
                         add_rows_times(shift(a, i * row_step + d * step), step, shift(b, d * ldb + j), ldb,
                                        select(stop - d < rows, stop - d, rows), wide, shift(panels, i * wide))
                 for i in range(m):
-                    if start > 0 or add == 1:
+                    if start > 0 or add == {sum}:
                         for e in range(wide):
                             c[i * ldc + j + e] += panels[i * wide + e]
                     else:
@@ -375,7 +276,6 @@ def kernel(thread, threads, args):
                             c[i * ldc + j + e] = panels[i * wide + e]
         return
     left = workspace_float32_{left_size}()
-    part = workspace_float32_{part_size}()
     is_packed = turned_b or m > {direct} or (m > {strip} and n * k > {small})
     for depth in range(depths):
         k0 = k * depth // depths
@@ -391,28 +291,20 @@ def kernel(thread, threads, args):
                 a_row = {line}
             for j0 in range(0, n, {columns}):
                 width = select(n - j0 < {columns}, n - j0, {columns})
-                if not turned_b and (is_packed or width % {panel} != 0):
-                    copy_panels(shift(b, k0 * ldb + j0), ldb, deep, width, panels, {panel} * deep)
-                for j in range(0, width, {panel}):
-                    wide = select(width - j < {panel}, width - j, {panel})
-                    b_here = shift(panels, j * deep)
-                    b_step = {panel}
-                    if turned_b:
-                        b_here = panels
+                if turned_b:
+                    for j in range(0, width, {panel}):
+                        wide = select(width - j < {panel}, width - j, {panel})
                         transpose_block(shift(b, (j0 + j) * ldb + k0), ldb, wide, deep, panels, {panel})
-                    elif not is_packed and wide == {panel}:
-                        b_here = shift(b, k0 * ldb + j0 + j)
-                        b_step = ldb
-                    c_here = shift(c, i0 * ldc + j0 + j)
-                    if wide == {panel}:
-                        multiply_strips_2(a_here, a_row, 1, b_here, b_step, deep, c_here, ldc, high, add)
-                    else:
-                        if wide > {lanes}:
-                            multiply_strips_2(a_here, a_row, 1, b_here, {panel}, deep, part, {panel}, high, 0)
-                        else:
-                            multiply_strips_1(a_here, a_row, 1, b_here, {panel}, deep, part, {panel}, high, 0)
-                        put_part(part, {panel}, high, wide, c_here, ldc, add)
-        add = 1
+                        multiply_windows(high, wide, a_here, a_row, panels, 0, shift(c, i0 * ldc + j0 + j), ldc,
+                                         deep, 1, {panel}, 1, 0, 0, 1, 0, 0, c, add)
+                else:
+                    b_here, b_panel, b_step = shift(b, k0 * ldb + j0), {panel}, ldb
+                    if is_packed:
+                        copy_panels(b_here, ldb, deep, width, panels, {panel} * deep)
+                        b_here, b_panel, b_step = panels, {panel} * deep, {panel}
+                    multiply_windows(high, width, a_here, a_row, b_here, b_panel, shift(c, i0 * ldc + j0), ldc,
+                                     deep, 1, b_step, 1, 0, 0, 1, 0, 0, c, add)
+        add = {sum}
 """
 
 #: Columns of the right matrix that are packed at a time.
@@ -430,19 +322,14 @@ SUMMED = 512
 DOTTED, CACHED = 4, 32768
 
 
-def panel() -> int:
-    """Return how many columns a panel of the right matrix has on this processor."""
-    return 2 * host().lanes("float32")
-
-
 def kernel() -> str:
     """The text of the function."""
-    lanes = host().lanes("float32")
+    panel = panel_width()
     return _KERNEL.format(
-        panel=panel(), lanes=lanes, in_panels=IN_PANELS, at_once=_PANELS * panel(), panels_size=COLUMNS * DEPTH,
-        part_size=2 * lanes * ROWS, left_size=ROWS * LINE, depth=DEPTH, rows=ROWS, line=LINE, columns=COLUMNS,
-        direct=DIRECT, small=SMALL, strip=strip_rows(host()), few=FEW, large=LARGE, streamed=STREAMED, summed=SUMMED,
-        stream_rows=STREAM_ROWS, stream_columns=STREAM_COLUMNS, dotted=DOTTED, cached=CACHED,
+        panel=panel, in_panels=IN_PANELS, sum=ADD, at_once=_PANELS * panel, panels_size=COLUMNS * DEPTH,
+        left_size=ROWS * LINE, depth=DEPTH, rows=ROWS, line=LINE, columns=COLUMNS, direct=DIRECT, small=SMALL,
+        strip=strip_rows(host()), few=FEW, large=LARGE, streamed=STREAMED, summed=SUMMED, stream_rows=STREAM_ROWS,
+        stream_columns=STREAM_COLUMNS, dotted=DOTTED, cached=CACHED,
     )  # fmt: skip
 
 

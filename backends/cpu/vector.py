@@ -23,6 +23,9 @@ What a machine ``m`` offers, besides the operators of values and what formula.Nu
 ``m.integer(n)``                       an int64 of the machine
 ``m.shift(p, k)``                      the pointer to element ``k`` of ``p``
 ``m.element(p, k)``, ``m.put(p, k, x)``  one element read, or written
+``m.room(dtype, size)``                memory of the stack for ``size`` (a Python int) numbers
+``m.copy(p, q, count)``                ``count`` elements of ``p`` copied to ``q``, which do not overlap
+``m.clear(p, count)``                  ``count`` elements set to 0
 ``m.load(p, k, count=None)``           a vector from element ``k`` on; with ``count`` only its first ``count`` lanes
                                        are read, and the others are 0 (any ``count``: negative ones read nothing)
 ``m.store(p, k, v, count=None)``       a vector, or its first ``count`` lanes, written from element ``k`` on
@@ -34,7 +37,10 @@ What a machine ``m`` offers, besides the operators of values and what formula.Nu
 ``m.fetch(p, k)``                      a hint that element ``k`` will be read soon
 ``m.repeat(n, body, *state)``          ``body(k, *state)`` for k = 0 .. n - 1, which gives the next state (a tuple; one
                                        value; nothing where there is none); gives the last state as a tuple
-``m.either(condition, yes, no)``       one of two functions called; both give nothing
+``m.either(condition, yes, no)``       one of two functions called; gives what that one gave, as a tuple (both give as
+                                       many values)
+``m.among(n, low, high, body)``        ``body(n)`` with the number ``n`` as a Python int, so that it may shape the
+                                       formula; nothing where ``n`` is not from ``low`` to ``high``; gives nothing
 =====================================  ===============================================================================
 
 Kernel texts have vectors too: values of the type that ``vector_load`` gives, with the words of :data:`WORDS`, the
@@ -45,6 +51,7 @@ operators and comparisons, and every function of mathematics.py behind ``vector_
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +71,10 @@ __all__ = [
     "checked_functions",
     "host",
     "microkernel",
+    "shared_by",
+    "shared_symbol",
+    "shared_text",
+    "shared_word",
     "target_of",
 ]
 
@@ -132,17 +143,27 @@ class Microkernel:
     Attributes:
         formula: what it does, over a machine.
         arguments: the kind of each argument: ``pointer_<dtype>``, ``int64``, ``bool`` or a float dtype.
+        shared: whether it is compiled by itself, once for all kernels that use it.
     """
 
     formula: Callable[..., None]
     arguments: tuple[str, ...]
+    shared: bool
 
 
 MICROKERNELS: dict[str, Microkernel] = {}
+_SHARED_TEXT = "microkernel "
 
 
-def microkernel(*arguments: str, name: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
+def microkernel(
+    *arguments: str, name: str = "", shared: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Decorate a formula over memory: keep it by its own name or ``name``, with the kinds of its arguments.
+
+    Args:
+        arguments: see :class:`Microkernel`.
+        name: the word of the kernel language that it becomes; the function's own name by default.
+        shared: compile it once for all kernels: for what is long.
 
     Raises:
         ValueError: another microkernel has the name.
@@ -152,10 +173,32 @@ def microkernel(*arguments: str, name: str = "") -> Callable[[Callable[..., None
         word = name or formula.__name__
         if word in MICROKERNELS:
             raise ValueError(f"two microkernels are named {word!r}")
-        MICROKERNELS[word] = Microkernel(formula, arguments)
+        MICROKERNELS[word] = Microkernel(formula, arguments, shared)
         return formula
 
     return keep
+
+
+def shared_by(source: str) -> list[str]:
+    """Return the words in the text of a kernel that are shared microkernels."""
+    return [
+        word for word, kernel in MICROKERNELS.items() if kernel.shared and re.search(rf"(?<!\w){word}\(", source)
+    ]
+
+
+def shared_symbol(word: str) -> str:
+    """Return the outside function that kernels call for a shared microkernel."""
+    return f"symgraph_shared_{word}_{host().bits}x{host().registers}"
+
+
+def shared_text(word: str) -> str:
+    """Return what stands in place of a kernel's text for a shared microkernel: it has none of its own."""
+    return f"{_SHARED_TEXT}{word} {host().bits}x{host().registers}"
+
+
+def shared_word(source: str) -> str | None:
+    """Return the shared microkernel that a text of :func:`shared_text` stands for; None for the text of a kernel."""
+    return source.split()[1] if source.startswith(_SHARED_TEXT) else None
 
 
 class CheckedMachine(NumpyMachine):
@@ -171,6 +214,12 @@ class CheckedMachine(NumpyMachine):
     def lanes(self, dtype: str) -> int:
         """Return the numbers in a vector."""
         return self.target.lanes(dtype)
+
+    def select(self, condition: Any, a: Any, b: Any) -> Any:
+        """Return ``a`` or ``b``: lane by lane, or one of two numbers or pointers."""
+        if isinstance(condition, np.ndarray):
+            return super().select(condition, a, b)
+        return a if condition else b
 
     def zero(self, dtype: str) -> Any:
         """Return a vector of zeros."""
@@ -192,12 +241,27 @@ class CheckedMachine(NumpyMachine):
         """Write element ``k``."""
         pointer[k] = value
 
+    def room(self, dtype: str, size: int) -> Any:
+        """Return a pointer to memory of its own."""
+        return room(dtype, size, "microkernel")
+
+    def copy(self, source: Any, target: Any, count: Any) -> None:
+        """Copy elements."""
+        self._stretch(target, 0, count)[...] = self._stretch(source, 0, count)
+
+    def clear(self, pointer: Any, count: Any) -> None:
+        """Set elements to 0."""
+        self._stretch(pointer, 0, count)[...] = 0
+
     def _window(self, pointer: Any, k: Any, count: Any) -> np.ndarray:
         lanes = self.lanes(pointer.dtype)
-        number = lanes if count is None else min(max(int(count), 0), lanes)
-        if not number:
+        return self._stretch(pointer, k, lanes if count is None else min(int(count), lanes))
+
+    @staticmethod
+    def _stretch(pointer: Any, k: Any, count: Any) -> np.ndarray:
+        if count <= 0:
             return pointer.array[:0]
-        first, last = pointer._place(k), pointer._place(k + number - 1)
+        first, last = pointer._place(k), pointer._place(k + count - 1)
         return pointer.array[first : last + 1]
 
     def load(self, pointer: Any, k: Any, count: Any = None) -> Any:
@@ -250,9 +314,14 @@ class CheckedMachine(NumpyMachine):
             state = state_of(body(k, *state))
         return state
 
-    def either(self, condition: Any, yes: Callable[[], None], no: Callable[[], None]) -> None:
+    def either(self, condition: Any, yes: Callable[[], Any], no: Callable[[], Any]) -> tuple[Any, ...]:
         """Call one of two functions."""
-        (yes if condition else no)()
+        return state_of((yes if condition else no)())
+
+    def among(self, n: Any, low: int, high: int, body: Callable[[int], None]) -> None:
+        """Call a function of a number."""
+        if low <= n <= high:
+            body(int(n))
 
 
 def state_of(answer: Any) -> tuple[Any, ...]:
@@ -283,7 +352,7 @@ WORDS: dict[str, tuple[str, Callable[..., Any]]] = {
 
 def checked_functions(names: set[str], kernel: str) -> dict[str, Callable[..., Any]]:
     """The words in ``names`` that this module has, over checked pointers and NumPy arrays, for a kernel's namespace."""
-    from symgraph.backends.cpu.language import CheckedPointer
+    from symgraph.backends.cpu import microkernels, product  # noqa: F401  (imported for their microkernels)
     from symgraph.backends.cpu.mathematics import FUNCTIONS
 
     machine = CheckedMachine()
@@ -299,10 +368,15 @@ def checked_functions(names: set[str], kernel: str) -> dict[str, Callable[..., A
             found[name] = functools.partial(machine.lanes, name.removeprefix("lanes_"))
         elif workspace_of(name):
             dtype, size = workspace_of(name) or ("", 0)
-            found[name] = functools.partial(
-                lambda kind, count: CheckedPointer(np.empty(count, STORAGE[kind]), kind, kernel), dtype, size
-            )
+            found[name] = functools.partial(room, dtype, size, kernel)
     return found
+
+
+def room(dtype: str, size: int, kernel: str) -> Any:
+    """Return a checked pointer to memory of its own, as words that give a kernel room on the stack do."""
+    from symgraph.backends.cpu.language import CheckedPointer
+
+    return CheckedPointer(np.empty(size, STORAGE[dtype]), dtype, kernel)
 
 
 def workspace_of(name: str) -> tuple[str, int] | None:

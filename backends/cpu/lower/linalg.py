@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from symgraph.backends.cpu import product
 from symgraph.backends.cpu.lower.fused import work_of
+from symgraph.backends.cpu.microkernels import panel_width
 from symgraph.backends.cpu.nest import ExpressionCode, Operand, declare_strides, located, merge_rows, place
 from symgraph.backends.cpu.table import Arguments, KernelCall, compute_type, kernel_source, register
 from symgraph.compiler.program import Buffer, Step
@@ -39,7 +39,7 @@ def _panel(step: Step) -> int:
     x, y = step.inputs[-2:]
     size = y.size
     is_worth_it = not isinstance(size, int) or size >= _LEAST_IN_PANELS
-    return product.panel() if x.dtype == y.dtype == "float32" and not step.attrs["transpose_x"] and is_worth_it else 0
+    return panel_width() if x.dtype == y.dtype == "float32" and not step.attrs["transpose_x"] and is_worth_it else 0
 
 
 def _gemm(step: Step, kind: str, sizes: tuple[str, str], places: tuple[str, str], target: tuple[str, str]) -> list[str]:

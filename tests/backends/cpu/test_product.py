@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from kernel_runner import call
 
-from symgraph.backends.cpu import native_vector, product, vector
+from symgraph.backends.cpu import microkernels, native_vector, product, vector
 
 BOTH = pytest.mark.parametrize("checked", [False, True], ids=["native", "checked"])
 EPSILON = np.finfo(np.float32).eps
@@ -83,7 +83,7 @@ def test_random_sizes():
 
 def run_in_panels(m, n, k, checked=False, name="product"):
     """The same for a right matrix in panels; with it the numbers of the first row by itself."""
-    rng, width = np.random.default_rng(7), product.panel()
+    rng, width = np.random.default_rng(7), microkernels.panel_width()
     a, right, c = padded(rng, m, k, 3), rng.standard_normal((k, n)).astype(np.float32), padded(rng, m, n, 3)
     b = np.ascontiguousarray(right.reshape(k, n // width, width).transpose(1, 0, 2))
     first = np.full((1, n), np.nan, np.float32)
@@ -101,7 +101,7 @@ def run_in_panels(m, n, k, checked=False, name="product"):
 @BOTH
 def test_panels_give_a_row_the_same_numbers_whatever_stands_below_it(checked):
     """Threads share rows: how many one has must not be seen in the numbers."""
-    width = product.panel()
+    width = microkernels.panel_width()
     sizes = [(1, width, 3), (2, 3 * width, 9), (7, 5 * width, 10)]
     if not checked:
         sizes += [(16, 8 * width, 130), (33, 9 * width, 330), (150, 4 * width, 700), (301, width, 40)]
@@ -113,7 +113,7 @@ def test_panels_give_a_row_the_same_numbers_whatever_stands_below_it(checked):
 
 @BOTH
 def test_panels_without_anything_to_sum_or_to_write(checked):
-    np.testing.assert_array_equal(run_in_panels(3, product.panel(), 0, checked)[0], 0)
+    np.testing.assert_array_equal(run_in_panels(3, microkernels.panel_width(), 0, checked)[0], 0)
     assert run_in_panels(1, 0, 4, checked)[0].size == 0
 
 
@@ -127,7 +127,7 @@ def kernel(thread, threads, args):
     c = pointer_float32(load(args, 5), m * n)
     gemm_panels_float32(m, n, k, a, k, b, c, n)
 """
-    rng, width = np.random.default_rng(3), product.panel()
+    rng, width = np.random.default_rng(3), microkernels.panel_width()
     m, n, k = 5, 2 * width, 11
     a, right = (rng.standard_normal(shape).astype(np.float32) for shape in ((m, k), (k, n)))
     b = np.ascontiguousarray(right.reshape(k, 2, width).transpose(1, 0, 2))
@@ -200,7 +200,7 @@ def test_vectors_of_other_widths(target, monkeypatch):
             got, truth, bound = run(m, n, k, turned_a, turned_b, beta, name=name)
             assert (abs(got - truth) <= bound).all(), (m, n, k, turned_a, turned_b)
     for m in (1, 13):
-        got, first, truth, bound = run_in_panels(m, 5 * product.panel(), 33, name=name)
+        got, first, truth, bound = run_in_panels(m, 5 * microkernels.panel_width(), 33, name=name)
         assert (abs(got - truth) <= bound).all(), m
         np.testing.assert_array_equal(first[0], got[0])
 
@@ -219,13 +219,13 @@ def test_the_inner_loop_stays_in_registers_on_every_processor(triple, processor,
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     machine = llvm.Target.from_triple(triple).create_target_machine(cpu=processor, opt=3)
-    made = llvm.parse_assembly(str(native_vector.module_of(["multiply_strips_2"], target)))
+    made = llvm.parse_assembly(str(native_vector.module_of(["multiply_windows"], target)))
     made.triple, made.data_layout = triple, str(machine.target_data)
     made.verify()
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
     builder.getModulePassManager().run(made, builder)
     blocks = machine.emit_assembly(made).split("\n.L")
-    most = 2 * product.strip_rows(target)
+    most = 2 * microkernels.strip_rows(target)
     # The block with the products of a whole strip: as many as there are sums, and none of the sums goes to memory.
     inner = [block for block in blocks if block.count(instruction) >= most and block.count(register) >= most]
     assert inner

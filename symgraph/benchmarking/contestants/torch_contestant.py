@@ -1,4 +1,7 @@
-"""PyTorch: eager, or with `torch.compile` (option "compile"); images lie channels last, as its documents advise."""
+"""PyTorch: eager, or with `torch.compile` (option "compile"): the loss with its gradients, and the optimizer's step.
+
+Images lie channels last, as its documents advise.
+"""
 
 from __future__ import annotations
 
@@ -174,14 +177,14 @@ def prepare(workload: Workload, batch: int, option: str = "") -> Callable[[], An
             return functional.binary_cross_entropy_with_logits(model(given), wanted)
         return functional.cross_entropy(model(given), wanted)
 
-    loss_of = wrap(of_logits)
+    loss_of, advance = wrap(of_logits), wrap(optimizer.step)
     inputs = _image(x)
 
     def one(given: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         optimizer.zero_grad(set_to_none=True)
         loss = loss_of(given, wanted)
         loss.backward()
-        optimizer.step()
+        advance()
         return loss
 
     if workload.mode == "train":

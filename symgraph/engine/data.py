@@ -126,16 +126,16 @@ def check_lengths(groups: list[tuple[str, list]]) -> int | None:
     # Raises
         ValueError: arrays of different lengths.
     """
+    found = {int(array.shape[0]) for _, arrays in groups for array in arrays if array is not None}
+    if len(found) <= 1:
+        return found.pop() if found else None
     counts = {what: {int(array.shape[0]) for array in arrays if array is not None} for what, arrays in groups}
     for what, sizes in counts.items():
         if len(sizes) > 1:
             raise ValueError(f"All {what} arrays should have the same number of samples. Got array shapes: "
                              f"{[array.shape for array in dict(groups)[what] if array is not None]}.")
-    every = {size for sizes in counts.values() for size in sizes}
-    if len(every) > 1:
-        text = ", ".join(f"{min(sizes)} {what} samples" for what, sizes in counts.items() if sizes)
-        raise ValueError(f"Input arrays should have the same number of samples as target arrays. Found {text}.")
-    return every.pop() if every else None
+    text = ", ".join(f"{min(sizes)} {what} samples" for what, sizes in counts.items() if sizes)
+    raise ValueError(f"Input arrays should have the same number of samples as target arrays. Found {text}.")
 
 
 def check_targets(arrays: list, outputs: list) -> None:

@@ -103,20 +103,25 @@ class Feeding:
 
     def _array_source(self, arrays: list, batch_size: int | None, shuffle: Any = False, steps: int | None = None
                       ) -> ArraySource:
+        size = self._size_of_batches(arrays, batch_size, steps)
+        return ArraySource(arrays, size, shuffle, [_numpy_dtype(t) for t in self._feed_inputs] + [None] * len(arrays),
+                           steps)
+
+    def _size_of_batches(self, arrays: list, batch_size: int | None, steps: int | None) -> int:
+        """The batch size, by default 32, if the arrays can be cut into batches of it."""
         size = 32 if batch_size is None else int(batch_size)
         if not arrays and steps is None:
             raise ValueError(f"The model {self.name!r} gets its data from tensors, not from arrays: say how many "
                              "batches with `steps_per_epoch` (`fit`) or `steps` (`evaluate`, `predict`).")
         if size < 1:
             raise ValueError(f"`batch_size` must be a positive number, got {batch_size!r}.")
-        if self.stateful and arrays and arrays[0].shape[0] % size:
+        if arrays and arrays[0].shape[0] % size and self.stateful:
             raise ValueError(
                 "In a stateful network, you should only pass inputs with a number of samples that can be divided by "
                 "the "
                 f"batch size. Found: {arrays[0].shape[0]} samples. Batch size: {size}."
             )
-        return ArraySource(arrays, size, shuffle, [_numpy_dtype(t) for t in self._feed_inputs] + [None] * len(arrays),
-                           steps)
+        return size
 
     def _batch_size(self, batch_size: int | None) -> int | None:
         """The batch size, which a model with a fixed one prescribes."""

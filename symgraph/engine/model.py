@@ -426,9 +426,13 @@ class Model(Feeding, ModelAttributes, Network):
             return self.predict_generator(x, steps=steps, callbacks=callbacks, max_queue_size=max_queue_size,
                                           workers=workers, use_multiprocessing=use_multiprocessing, verbose=verbose)
         inputs = self._standardize_inputs(x)
-        if check_lengths([("input", inputs)]) == 0:
-            return self.predict_on_batch(inputs)  # no rows, of the shape and dtype that rows would have
-        source = self._array_source(inputs, self._batch_size(batch_size), False, steps)
+        rows = check_lengths([("input", inputs)])
+        batch_size = self._batch_size(batch_size)
+        if rows == 0:
+            return self._on_inputs(inputs)  # no rows, of the shape and dtype that rows would have
+        if not (verbose or callbacks or steps) and rows and rows <= self._size_of_batches(inputs, batch_size, steps):
+            return self._on_inputs(inputs)  # one batch, and nobody to be told of it
+        source = self._array_source(inputs, batch_size, False, steps)
         outputs = loop.predict(self, self._function("predict"), source, verbose=verbose, callbacks=callbacks,
                                params={"batch_size": source.batch_size, "steps": source.batches,
                                        "samples": source.samples, "verbose": verbose})
@@ -468,7 +472,10 @@ class Model(Feeding, ModelAttributes, Network):
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch."""
-        return unpack_singleton(self._function("predict")(list(map(as_dense, self._standardize_inputs(x)))))
+        return self._on_inputs(self._standardize_inputs(x))
+
+    def _on_inputs(self, inputs: list) -> Any:
+        return unpack_singleton(self._function("predict")(list(map(as_dense, inputs))))
 
     # ------------------------------------------------------------------------------------------ generators
     def fit_generator(self, generator: Any, steps_per_epoch: int | None = None, epochs: int = 1, verbose: int = 1,

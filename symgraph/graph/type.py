@@ -7,6 +7,7 @@ dimensions that are equal for every value of the symbols are the same object: ``
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 import weakref
@@ -31,6 +32,7 @@ INTEGERS = SIGNED + UNSIGNED
 DTYPES = (*FLOATS, *INTEGERS, "bool")
 
 
+@functools.cache
 def numpy_dtype(name: str) -> np.dtype:
     """Return the NumPy element type for a name of `DTYPES`."""
     if name == "bfloat16":

@@ -114,13 +114,13 @@ class _Cell(Layer):
 
     # ------------------------------------------------------------------------------------------ computation
     def project(self, inputs: Any) -> Any:
-        """What the inputs contribute to all gates: (..., features) -> (..., gates * units)."""
+        """What the inputs contribute to all gates: ([time,] batch, features) -> ([time,] batch, gates * units)."""
         masks = self._masks[0] if self._masks is not None else []
         bias = self._input_bias()
         if not masks or self.implementation == 2:
-            result = K.dot(_masked(inputs, masks[0]) if masks else inputs, self.kernel)
+            result = K.dot(inputs * masks[0] if masks else inputs, self.kernel)
             return result if bias is None else result + bias
-        parts = [K.dot(_masked(inputs, mask), columns) for mask, columns in zip(masks, self._split(self.kernel))]
+        parts = [K.dot(inputs * mask, columns) for mask, columns in zip(masks, self._split(self.kernel))]
         result = K.concatenate(parts, axis=-1)
         return result if bias is None else result + bias
 
@@ -203,11 +203,6 @@ def first_column(tensor: Any) -> Any:
     """A (batch, 1) tensor with the batch size (and dtype) of another; its values do not matter."""
     rank = K.ndim(tensor)
     return K.expand_dims(tensor[(slice(None), *(0,) * (rank - 1))])
-
-
-def _masked(inputs: Any, mask: Any) -> Any:
-    """Inputs times a mask (batch, features); inputs may have a time axis between."""
-    return inputs * (mask if K.ndim(inputs) == 2 else K.expand_dims(mask, 1))
 
 
 class SimpleRNNCell(_Cell):

@@ -135,7 +135,7 @@ class ConvLSTM2DCell(Layer):
         self._masks = None
 
     def project(self, inputs: Any) -> Any:
-        """What the input contributes to all gates; for (batch, time, ...) that of all steps at once."""
+        """What the input contributes to all gates; for (time, batch, ...) that of all steps at once."""
         sequence = K.ndim(inputs) == 5
         masks = self._masks[0] if self._masks is not None else []
 
@@ -147,7 +147,7 @@ class ConvLSTM2DCell(Layer):
         if not masks:
             return convolved(inputs, self.kernel, self.bias)
         biases = [None] * self.gates if self.bias is None else self._split(self.bias, 0)
-        parts = [convolved(inputs * (K.expand_dims(mask, 1) if sequence else mask), kernel, bias)
+        parts = [convolved(inputs * mask, kernel, bias)
                  for mask, kernel, bias in zip(masks, self._split(self.kernel, -1), biases)]
         return K.concatenate(parts, axis=self._channel_axis if self._channel_axis < 0 else 1 + sequence)
 

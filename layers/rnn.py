@@ -85,7 +85,7 @@ class StackedRNNCells(Layer):
         return self._advance(inputs, states, constants, training, False)
 
     def project(self, inputs: Any) -> Any:
-        """What the first cell can do with its input for all time steps at once (see `hoists`)."""
+        """What the first cell can do with its input, time first, for all time steps at once (see `hoists`)."""
         return self.cells[0].project(inputs)
 
     def step(self, projected: Any, states: list) -> tuple[Any, list]:
@@ -382,7 +382,8 @@ class RNN(Layer):
         try:
             sequence = inputs
             if hoists(cell):
-                sequence, step = cell.project(inputs), cell.step
+                # Time first, as the loop reads it: what is projected is the larger side.
+                sequence, step = _exchanged(cell.project(_exchanged(inputs))), cell.step
             else:
                 arguments = {"training": training} if has_arg(cell.call, "training") else {}
 
@@ -420,6 +421,11 @@ class RNN(Layer):
         cell = deserialize(config.pop("cell"), custom_objects=custom_objects)
         config.pop("time_major", None)  # written by tf.keras; False is all that a file can say
         return cls(cell, **config)
+
+
+def _exchanged(tensor: Any) -> Any:
+    """(batch, time, ...) as (time, batch, ...), or back."""
+    return K.permute_dimensions(tensor, (1, 0, *range(2, K.ndim(tensor))))
 
 
 def hoists(cell: Any) -> bool:

@@ -337,11 +337,15 @@ def rnn(
         output, new = step_function(Tensor(x), [*map(Tensor, held), *fixed])
         return as_node(output), [as_node(each) for each in new]
 
+    state_of_output: int | None = None  # which state is the output too, if one is
     if mask is None:
 
         def step(slices: list[Any], held: list[Any]) -> tuple[list[Any], list[Any]]:
+            nonlocal state_of_output
             output, new = call(slices[0], held)
-            return [_kept(each, old) for each, old in zip(new, held, strict=True)], [output]
+            kept = [_kept(each, old) for each, old in zip(new, held, strict=True)]
+            state_of_output = kept.index(output) if output in kept else None
+            return kept, [output]
 
         final, outputs = scan.scan(step, sequences, states)
     else:
@@ -354,9 +358,10 @@ def rnn(
             return [*(_masked(slices[1], n, o) for n, o in zip(new, held[:-1], strict=True)), chosen], [chosen]
 
         final, outputs = scan.scan(step, sequences, [*states, blank])
-        final = final[:-1]
-    stacked = Tensor(outputs[0])
-    last = stacked[-1]
+        state_of_output = len(states)
+    # The last of all outputs, but of a state that goes on from step to step: then its gradient does so, too.
+    last = Tensor(outputs[0])[-1] if state_of_output is None else Tensor(final[state_of_output])
+    final = final[: len(states)]
     return last, Tensor(_time_first(outputs[0])), [Tensor(each) for each in final]
 
 

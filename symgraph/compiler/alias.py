@@ -84,11 +84,11 @@ class _Search:
         if goal.kind in (INPUT, CONSTANT):
             return False
         writers = self.writes[source.buffer]
-        if len(writers) != 1:
+        if not writers or max(writers) >= position or not writers.isdisjoint(self.reads[source.buffer]):
             return False
-        (first,) = writers
-        if first >= position or first in self.reads[source.buffer] or not self._producer_fits(first, target):
+        if not all(self._producer_fits(writer, target) for writer in writers):
             return False
+        first = min(writers)
         if goal.kind == VARIABLE and self.last_check >= first:
             return False  # an error must leave variables as they are
         if any(first < k < position for k in self.reads[target.buffer]):

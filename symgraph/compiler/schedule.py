@@ -33,7 +33,8 @@ from symgraph.graph.type import Dim, DimLike, TensorType, new_symbol, symbols
 from symgraph.ops.fused import Expression, fused
 from symgraph.ops.leaf import constant
 from symgraph.ops.linalg import fused_matmul
-from symgraph.ops.scan import Body
+from symgraph.ops.scan import Body, scan_op
+from symgraph.ops.shape import is_reversed
 
 #: Compiles the body of a loop up to where the outer graph stands.
 Prepare = Callable[[Graph], Graph]
@@ -73,6 +74,12 @@ def _all_steps(steps: Sequence[Step]) -> list[Step]:
     return found
 
 
+def _from_the_end(view: View) -> View:
+    """The view of a stack whose last slice lies first."""
+    length, pitch = view.shape[0], view.strides[0]
+    return view.with_layout(view.shape, (-pitch, *view.strides[1:]), (length - 1) * pitch)
+
+
 def copy_step(source: View, target: View, origin: str | None = None) -> Step:
     """Return the step that copies a view to another of the same shape."""
     expression = Expression((source.dtype,), (), (0,))
@@ -93,6 +100,8 @@ class _Builder:
         self.views: dict[Node, View] = {}
         self.results: dict[Node, tuple[View, ...]] = {}
         self.copies: dict[View, View] = {}
+        self.readers: dict[Node, list[Node]] = {}
+        self.roots: set[Node] = set()
         self.in_place: list[Step] = []  # what changes some rows of variables, after the last step that reads them
 
     # ---------------------------------------------------------------------------------------------- buffers
@@ -137,7 +146,8 @@ class _Builder:
     def run(self, roots: Sequence[Node], late: Container[Node] = ()) -> None:
         """Compute every root, level by level; what makes new values of variables goes after its level's readers."""
         order = topological_order(roots, stop=self.views)
-        readers = consumers(order, stop=self.views)
+        readers = self.readers = consumers(order, stop=self.views)
+        self.roots = set(roots)
         level: dict[Node, int] = {}
         waiting: dict[Node, int] = {}
         ready: list[tuple[int, int, Node]] = []
@@ -249,7 +259,11 @@ class _Builder:
         index = new_symbol("t")
         sequences, initial, captured = body.split([self.view(read) for read in node.inputs])
         results = tuple(self.fresh(item) for item in items_of(node.type))
-        states, stacked = results[: len(initial)], results[len(initial) :]
+        states, stacked = results[: len(initial)], [
+            _from_the_end(view) if self.is_read_from_the_end(node, k) else view
+            for k, view in enumerate(results[len(initial) :], len(initial))
+        ]
+        results = (*states, *stacked)
         for source, target in zip(initial, states, strict=True):
             self.steps.append(copy_step(source, target, node.source))
         inner = _Builder(self.lowerings, self.prepare, self)
@@ -274,6 +288,28 @@ class _Builder:
         reads = tuple(dict.fromkeys((*sequences, *captured, *inner.hoisted)))
         self.steps.append(Step(node.op, Attributes({}), reads, results, loop=loop, source=node.source))
         self.keep(node, results)
+
+    def is_read_from_the_end(self, loop: Node, index: int) -> bool:
+        """Whether a result of a loop is wanted in memory with its last slice first, as gradients through time are.
+
+        Other loops, and steps that take strided inputs, read slices wherever they lie.
+        """
+
+        def takes_any_order(reader: Node, read: Node) -> bool:
+            entry = self.lowerings.table.get(reader.op.name)
+            count = len(reader.inputs)
+            return reader.op is scan_op or (
+                entry is not None and all(entry.takes(k, count) for k in range(count) if reader.inputs[k] is read)
+            )
+
+        items = [each for each in self.readers[loop] if each.op.name == "item" and each.attrs["index"] == index]
+        pairs = [(reader, each) for each in items for reader in self.readers[each]]
+        reversed_ = [reader for reader, _ in pairs if is_reversed(reader)]
+        return (
+            self.roots.isdisjoint(items)
+            and all(is_reversed(reader) or takes_any_order(reader, each) for reader, each in pairs)
+            and not all(takes_any_order(reader, each) for each in reversed_ for reader in self.readers[each])
+        )
 
     def fused_rows(self, node: Node) -> None:
         """Made by `symgraph.compiler.rows` for updates alone: it writes to the variables themselves, later."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from symgraph.compiler.graph import Graph, rebuild
 from symgraph.graph.node import Node
 from symgraph.graph.type import broadcast_shapes, is_float
-from symgraph.ops import elementwise, linalg, reduction, shape
+from symgraph.ops import elementwise, indexing, linalg, reduction, shape
 from symgraph.ops.leaf import constant
 
 #: Results larger than this are not computed in advance: they would only fill memory.
@@ -215,7 +215,26 @@ def _transpose(node: Node) -> Node:
     axes = node.attrs["axes"]
     if x.op is shape.transpose_op:
         return shape.transpose(x.inputs[0], tuple(x.attrs["axes"][axis] for axis in axes))
-    return x if axes == tuple(range(len(axes))) else node
+    if axes == tuple(range(len(axes))):
+        return x
+    if x.op is indexing.gather and (order := _order_of_rows(axes, x.inputs[1])):
+        return indexing.gather(x.inputs[0], shape.transpose(x.inputs[1], order))
+    return node
+
+
+def _order_of_rows(axes: Sequence[int], indices: Node) -> Sequence[int] | None:
+    """How indices are to be transposed for what they choose to come in another order; None if axes of rows move."""
+    rank = indices.rank
+    return axes[:rank] if tuple(axes[rank:]) == tuple(range(rank, len(axes))) else None
+
+
+def _scatter_add(node: Node) -> Node:
+    """Rows are added in the order in which they lie."""
+    values, indices = node.inputs
+    if values.op is shape.transpose_op and (order := _order_of_rows(values.attrs["axes"], indices)):
+        back = sorted(range(len(order)), key=order.__getitem__)
+        return indexing.scatter_add(values.inputs[0], shape.transpose(indices, back), **node.attrs)
+    return node
 
 
 def _broadcast(node: Node) -> Node:
@@ -235,6 +254,15 @@ def _slice(node: Node) -> Node:
         undone = all((a == b == 1 and s == t == 0) or (a == b == -1 and s == t == dim - 1) for a, b, s, t, dim in both)
         if undone:
             return x.inputs[0]
+    return node
+
+
+def _embed(node: Node) -> Node:
+    """What fills an array lies in it in this order or the other."""
+    (x,) = node.inputs
+    places = zip(zip(node.attrs["starts"], node.attrs["steps"], strict=True), node.shape, strict=True)
+    if x.shape == node.shape and all(place in ((0, 1), (dim - 1, -1)) for place, dim in places):
+        return shape.slice_(x, node.attrs["starts"], node.shape, node.attrs["steps"])
     return node
 
 
@@ -302,7 +330,9 @@ _RULES: dict[str, Callable[[Node], Node]] = {
     "transpose": _transpose,
     "broadcast_to": _broadcast,
     "slice": _slice,
+    "embed": _embed,
     "matmul": _matmul,
+    "scatter_add": _scatter_add,
     "sum": _sum,
     "prod": _reduction,
     "max": _reduction,

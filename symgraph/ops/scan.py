@@ -23,7 +23,7 @@ from symgraph.ops.elementwise import add
 from symgraph.ops.leaf import placeholder
 from symgraph.ops.op import ShapeError, declare, define
 from symgraph.ops.random import draw, drawn_inside
-from symgraph.ops.shape import full, reshape, reverse
+from symgraph.ops.shape import full, is_reversed, reshape, reverse
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,11 @@ def scan_op(node, grads):
 
     known = {*slices.values(), *(piece for piece, _ in sequence_grads)}
     outputs: list[Node] = [grad for grad in for_sequences if grad is not None]
+    is_backwards = any(map(is_reversed, sequences))
     finish: list[Callable[[Callable[[Node], Node]], Node] | None] = []
     accumulators: list[tuple[Node, Node]] = []  # (state placeholder, its next value)
     for inner, grad in zip(body.captured, for_captured, strict=True):
-        finish.append(None if grad is None else _collect(inner, grad, known, outputs, accumulators))
+        finish.append(None if grad is None else _collect(inner, grad, known, outputs, accumulators, is_backwards))
 
     slice_of = {placeholder_node: saved[inner] for inner, placeholder_node in slices.items()}
     slice_of.update(dict(sequence_grads))
@@ -189,13 +190,20 @@ def _terms(node: Node) -> list[Node]:
 
 
 def _collect(
-    captured: Node, grad: Node, known: set[Node], outputs: list[Node], accumulators: list[tuple[Node, Node]]
+    captured: Node,
+    grad: Node,
+    known: set[Node],
+    outputs: list[Node],
+    accumulators: list[tuple[Node, Node]],
+    is_backwards: bool,
 ) -> Callable[[Callable[[Node], Node]], Node]:
     """Arrange for the sum over iterations of the gradient of a captured value.
 
     Products and sums over the batch are left to one product or sum over all iterations; the rest is accumulated in a
     state of the backward loop. Returns a function that builds the total, given the stacked slices of inner values.
-    `known` are the slices of sequences; other values that are needed become outputs of the loop.
+    `known` are the slices of sequences; other values that are needed become outputs of the loop. Products read them in
+    the order of time, as those of the gradients of sequences do: that of the backward loop if the forward loop
+    `is_backwards`, else the opposite.
     """
     rest: list[Node] = []
     builders: list[Callable[[Callable[[Node], Node]], Node]] = []
@@ -216,6 +224,8 @@ def _collect(
 
             def product(stacked, left=left, right=right):
                 rows, columns = stacked(left), stacked(right)
+                if not is_backwards:
+                    rows, columns = reverse(rows, (0,)), reverse(columns, (0,))
                 count = rows.shape[0] * rows.shape[1]
                 return linalg.matmul(
                     reshape(rows, (count, rows.shape[2])), reshape(columns, (count, columns.shape[2])), True, False
@@ -306,14 +316,11 @@ def build(
     next_results = tuple(map(result, next_states))
     body_outputs = tuple(map(result, outputs))
     order = topological_order((*next_results, *body_outputs))
-    extra = [
-        node
-        for node in order
-        if node.op.kind == "general" and isinstance(node.type, TensorType) and node not in body_outputs
-    ]
-    extra = [_sum_of(node, consumers(order)) for node in extra if node not in captured] + [
-        state for state in body_states if state not in body_outputs
-    ]
+    costly = [node for node in order if node.op.kind == "general" and isinstance(node.type, TensorType)]
+    readers = consumers(order)
+    offered = [_sum_of(node, readers) for node in costly if node not in captured]
+    offered += [node for node in order if node.op.name in _KEPT]
+    extra = [node for node in dict.fromkeys((*offered, *body_states)) if node not in body_outputs]
     body = Body(
         sequences=tuple(sequences),
         states=body_states,
@@ -322,6 +329,10 @@ def build(
         outputs=(*body_outputs, *extra),
     )
     return scan_op(*sequences.values(), *states.values(), *captured.values(), body=body, length=length)
+
+
+#: Elementwise operations that cost more than to write and read a number, and whose gradients read their results.
+_KEPT = frozenset(("exp", "expm1", "pow", "sigmoid", "tanh"))
 
 
 def _sum_of(node: Node, readers: dict[Node, list[Node]]) -> Node:

@@ -191,6 +191,14 @@ def reverse(x: Node, axes: Iterable[int]) -> Node:
     return x
 
 
+def is_reversed(node: Node) -> bool:
+    """Return whether a node is another with its first axis from the end to the beginning."""
+    if node.op is not slice_op or node.rank == 0 or node.shape != node.inputs[0].shape:
+        return False
+    places = zip(node.attrs["starts"], node.attrs["steps"], strict=True)
+    return next(places) == (node.shape[0] - 1, -1) and all(place == (0, 1) for place in places)
+
+
 def _infer_embed(
     x: TensorType, shape: Shape, starts: tuple[DimLike, ...], steps: tuple[int, ...], value: float
 ) -> TensorType:

@@ -148,7 +148,8 @@ def test_dropout_drops_the_same_at_each_step(kind, implementation):
     gates = kernel.shape[1] // 20
     layer.set_weights([np.hstack([np.eye(20)] * gates), recurrent])  # each gate then sees the input as it was left
     layer.cell.prepare(x, 20)
-    function = K.function([x, K.learning_phase()], [layer.cell.project(x)])
+    projected = layer.cell.project(K.permute_dimensions(x, (1, 0, 2)))
+    function = K.function([x, K.learning_phase()], [K.permute_dimensions(projected, (1, 0, 2))])
     layer.cell.release()
     data = np.ones((3, 6, 20), "float32")
     trained = function([data, 1])[0]

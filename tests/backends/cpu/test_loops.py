@@ -6,7 +6,7 @@ import pytest
 from symgraph import backend as K
 from symgraph import config
 from symgraph.compiler.verify import verify
-from symgraph.layers import GRU, LSTM, Dense, Input, Masking, SimpleRNN
+from symgraph.layers import GRU, LSTM, Dense, Embedding, Input, Masking, SimpleRNN
 from symgraph.models import Model
 from symgraph.runtime import function as functions
 from symgraph.runtime.executor import use
@@ -165,3 +165,52 @@ def test_copies_of_weights_are_made_before_a_loop():
     for step in program.steps:
         for inner in step.loop.steps if step.loop else ():
             assert not (inner.name == "fused" and (UNITS, UNITS) in [view.shape for view in inner.outputs])
+
+
+@pytest.mark.parametrize("more", [{}, {"return_sequences": True}, {"go_backwards": True}])
+@pytest.mark.parametrize("layer", [SimpleRNN, GRU, LSTM])
+def test_nothing_is_copied_between_loops_and_products(layer, more):
+    """Two layers over words: projections, gradients of gates, and lookups lie in the order of the loops."""
+    inputs = Input((6,), dtype="int32")
+    hidden = layer(UNITS, return_sequences=True)(Embedding(1000, UNITS)(inputs))
+    model = Model(inputs, layer(UNITS, **more)(hidden))
+    model.compile("sgd", "mse")
+    shape = (4, 6, UNITS) if more.get("return_sequences") else (4, UNITS)
+    model.train_on_batch(np.zeros((4, 6), "int32"), np.zeros(shape))
+    program = model._function("train", (False,)).example()[0].program
+    for step in program.steps:
+        is_copy = step.name == "fused" and not step.attrs["expression"].instructions
+        target = step.outputs[0]
+        large = len(target.shape) == 3 and target.shape[0] == 6 and target.shape[-1] >= UNITS
+        assert not (is_copy and large), step
+
+
+def test_functions_of_gates_are_computed_once():
+    """The backward loop reads the gates that the forward loop has computed."""
+    inputs = Input((5, UNITS))
+    model = Model(inputs, LSTM(UNITS)(inputs))
+    model.compile("sgd", "mse")
+    model.train_on_batch(np.zeros((4, 5, UNITS)), np.zeros((4, UNITS)))
+    program = model._function("train", (False,)).example()[0].program
+    forward, backward = (step.loop.steps for step in program.steps if step.loop)
+
+    def functions_of(steps):
+        made = [one.op for step in steps if step.is_loop_nest for one in step.attrs["expression"].instructions]
+        return sorted(name for name in made if name in ("sigmoid", "tanh"))
+
+    assert functions_of(forward) == ["sigmoid"] * 3 + ["tanh"] * 2
+    assert functions_of(backward) == []
+
+
+@pytest.mark.parametrize("executor", ["numpy", "numba"])
+def test_no_time_steps(executor):
+    """A loop of no iterations: the last state is the first, and gradients are zeros."""
+    with use(executor):
+        x, start = K.placeholder((None, None, 3)), K.placeholder((None, 3))
+        weights = K.variable(np.eye(3))
+        _, outputs, (state,) = K.rnn(lambda inputs, held: plain(inputs, held, weights), x, [start])
+        grads = K.gradients(K.sum(state * 2) + K.sum(outputs), [start, weights])
+        function = K.function([x, start], [state, outputs, *grads])
+        found = function([np.zeros((2, 0, 3)), np.ones((2, 3))])
+    for got, wanted in zip(found, (np.ones((2, 3)), np.zeros((2, 0, 3)), np.full((2, 3), 2), np.zeros((3, 3)))):
+        np.testing.assert_array_equal(got, wanted)

@@ -181,7 +181,7 @@ class ExpressionCode:
             extra["table"] = f"x{table}"
             extra["place"] = f"int64(v{slots}) * x{table}_row + {place(self.operands[table], index)}"
         if instruction.op == "dim_value":
-            extra["size"] = self.arguments.named(f"n{number}", attrs["size"])
+            extra["size"] = self.arguments.named(f"dim{number}", attrs["size"])
         if "seed" in attrs:
             extra["seed"] = self.arguments.named(f"seed{number}", attrs["seed"])
             extra["stream"] = self.arguments.named(f"stream{number}", attrs["stream"])

@@ -1,5 +1,5 @@
 """Fuse: make one operation of each chain of elementwise ones, of a reduction with what computes its input, and of a
-matrix product with what is computed from it.
+matrix product or a convolution with what is computed from it.
 
 Two elementwise nodes of one shape are joined when one reads the other and no path between them leaves the group (the
 group stays convex); ancestors are bit sets, so the question is a few machine words. Values that are cheap to make
@@ -16,6 +16,7 @@ from symgraph.compiler.lowerings import Lowerings
 from symgraph.graph.node import Attributes, Node
 from symgraph.graph.traverse import consumers, topological_order
 from symgraph.graph.type import Shape, equal
+from symgraph.ops.conv import conv, conv_input_gradient, fused_conv, fused_conv_input_gradient
 from symgraph.ops.fused import Expression, Instruction, fused, fused_reduce
 from symgraph.ops.linalg import fused_matmul, matmul_op
 from symgraph.ops.scan import item
@@ -24,6 +25,13 @@ from symgraph.ops.shape import reshape_op
 #: Larger groups compile slowly (the time grows faster than the size) and spill registers.
 MOST_INSTRUCTIONS = 64
 MOST_OPERANDS = 16
+
+#: Sums of products -> the operation that computes an expression of their results too.
+_WITH_EXPRESSION = {
+    matmul_op: fused_matmul,
+    conv: fused_conv,
+    conv_input_gradient: fused_conv_input_gradient,
+}
 
 
 def fuse(graph: Graph, lowerings: Lowerings) -> Graph:
@@ -62,17 +70,15 @@ def _products(
     prologue: dict[Node, Node],
     lowerings: Lowerings,
 ) -> dict[int, Node]:
-    """Return for each group the matrix product that is computed with it, where one is read by nobody else.
+    """Return for each group the product or convolution that is computed with it, where one is read by nobody else.
 
     Where the rows of a product have several axes for the group, it is the node that gives it that shape.
     """
-    entry = lowerings.table.get(fused_matmul.name)
-    if entry is None:
-        return {}
     inside_reductions = {groups.unit(read) for read in prologue.values() if read.op.kind == "elementwise"}
     found = {}
     for product in order:
-        if product.op is not matmul_op or product.rank != 2:
+        entry = lowerings.table.get(_WITH_EXPRESSION[product.op].name) if product.op in _WITH_EXPRESSION else None
+        if entry is None or (product.op is matmul_op and product.rank != 2):
             continue
         node = _reshaped(product, readers, roots)
         if node in roots or not readers[node] or (entry.dtypes is not None and node.dtype not in entry.dtypes):
@@ -89,7 +95,7 @@ def _products(
 
 def _reshaped(product: Node, readers: dict[Node, list[Node]], roots: set[Node]) -> Node:
     """The product with its rows in several axes, where it is only read so, else the product."""
-    if product in roots or len(readers[product]) != 1:
+    if product.op is not matmul_op or product in roots or len(readers[product]) != 1:
         return product
     (reader,) = readers[product]
     same = reader.op is reshape_op and reader.rank > 1 and equal(reader.shape[-1], product.shape[-1])
@@ -248,8 +254,11 @@ def _rebuilt(
         if parts:
             builder.operands.append(parts[-1])
             expression = builder.expression(results)
-            matrices = [new[read] for read in parts[0].inputs]
-            node = fused_matmul(*operands, *matrices, expression=expression, shape=shape, **parts[0].attrs)
+            factors = [new[read] for read in parts[0].inputs]
+            attrs = {**parts[0].attrs, "expression": expression, "shape": shape}
+            if parts[0].op is not matmul_op:
+                attrs["pool"] = None
+            node = _WITH_EXPRESSION[parts[0].op](*operands, *factors, **attrs)
         else:
             node = fused(*operands, expression=builder.expression(results), shape=shape)
         node.source = node.source or next((m.source for m in reversed(members) if m.source), None)

@@ -22,6 +22,8 @@ class Lowering:
             where it takes no panels. In a loop a matrix that stays the same is brought into panels once, before it: a
             view (panels, rows, columns of a panel) takes its place, and the step's attribute "panel" tells the width.
         scratch: (dtype, number of elements) of the working memory that a step needs, given the step.
+        pools: for convolutions: whether it can pool the results of one (a node) over a window, its strides being its
+            sizes, without writing them. None means that it cannot.
         dtypes: floating-point types it computes in; others are cast to the last one. None means all.
     """
 
@@ -31,6 +33,7 @@ class Lowering:
     dtypes: tuple[str, ...] | None = None
     contiguous: int = 0
     panel: Callable[..., int] | None = None
+    pools: Callable[..., bool] | None = None
 
     def takes(self, position: int, count: int) -> bool:
         """Return whether input `position` of `count` may have any strides."""
@@ -70,13 +73,14 @@ class Lowerings:
         dtypes: tuple[str, ...] | None = None,
         contiguous: int = 0,
         panel: Callable[..., int] | None = None,
+        pools: Callable[..., bool] | None = None,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Return a decorator that enters a function as the lowering of an operation."""
 
         def enter(emit: Callable[..., Any]) -> Callable[..., Any]:
             if name in self.table:
                 raise ValueError(f"the executor {self.executor!r} has two lowerings for {name!r}")
-            self.table[name] = Lowering(emit, strided, scratch, dtypes or self.dtypes, contiguous, panel)
+            self.table[name] = Lowering(emit, strided, scratch, dtypes or self.dtypes, contiguous, panel, pools)
             return emit
 
         return enter

@@ -10,13 +10,13 @@ import numpy as np
 
 from symgraph.compiler.alias import alias
 from symgraph.compiler.decompose import decompose
-from symgraph.compiler.epilogue import epilogue
 from symgraph.compiler.fuse import fuse
 from symgraph.compiler.graph import Graph
 from symgraph.compiler.layout import layout
 from symgraph.compiler.lowerings import Lowerings
 from symgraph.compiler.memory import plan_memory
 from symgraph.compiler.pointwise import pointwise
+from symgraph.compiler.pooled import pooled
 from symgraph.compiler.program import Program
 from symgraph.compiler.prune import prune
 from symgraph.compiler.rows import gather_sums, touch_rows
@@ -24,7 +24,7 @@ from symgraph.compiler.schedule import schedule
 from symgraph.compiler.simplify import simplify
 from symgraph.compiler.specialise import Decided, specialise
 from symgraph.compiler.stabilise import stabilise
-from symgraph.compiler.unpool import unpool
+from symgraph.compiler.unpool import keep_places, unpool
 from symgraph.graph.node import Node
 from symgraph.graph.traverse import topological_order
 from symgraph.graph.type import Atom
@@ -82,10 +82,12 @@ GRAPH_PASSES = (
          lambda graph, context: unpool(graph)),
     Pass("pointwise", "after layout, which knows convolutions; before fuse, which looks for products",
          lambda graph, context: pointwise(graph, context.lowerings)),
-    Pass("epilogue", "before fuse, which makes loops of biases and activations",
-         lambda graph, context: epilogue(graph, context.lowerings)),
+    Pass("places", "after unpool, which looks for gradients of maxima",
+         lambda graph, context: keep_places(graph, context.lowerings)),
     Pass("fuse", "last of those that change expressions",
          lambda graph, context: fuse(graph, context.lowerings)),
+    Pass("pooled", "after fuse: it looks at what is pooled of convolutions with all that follows them",
+         lambda graph, context: pooled(graph, context.lowerings)),
     Pass("touch rows", "after fuse: it looks at updates that have become one loop",
          lambda graph, context: touch_rows(graph, context.lowerings)),
 )  # fmt: skip

@@ -30,6 +30,7 @@ from symgraph.compiler.rows import written_last
 from symgraph.graph.node import Attributes, Node, items_of
 from symgraph.graph.traverse import consumers, topological_order
 from symgraph.graph.type import Dim, DimLike, TensorType, new_symbol, symbols
+from symgraph.ops.conv import fused_conv, fused_conv_input_gradient
 from symgraph.ops.fused import Expression, fused
 from symgraph.ops.leaf import constant
 from symgraph.ops.linalg import fused_matmul
@@ -155,7 +156,7 @@ class _Builder:
         for node in order:
             reads = () if node in self.views else node.inputs
             cost = 0 if node.op.kind in ("leaf", "view") or node.op.name == "item" else 1
-            if node.op is fused_matmul:
+            if node.op in (fused_matmul, fused_conv, fused_conv_input_gradient):
                 cost = 2  # as much as the product and the loop that it replaces
                 cost += node in late or any(reader in late for reader in readers[node])
             level[node] = max((level[read] for read in reads), default=0) + cost

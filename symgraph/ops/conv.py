@@ -12,12 +12,13 @@ convolution.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from symgraph.graph.node import Node
-from symgraph.graph.type import FLOATS, Shape, TensorType, equal
-from symgraph.ops.elementwise import relu
+from symgraph.graph.type import FLOATS, Shape, TensorType, TupleType, Type, equal
+from symgraph.ops.fused import Expression
 from symgraph.ops.op import ShapeError, declare, define, static
+from symgraph.ops.pool import PLACES
 from symgraph.ops.window import Padding, window_counts
 
 
@@ -128,33 +129,54 @@ def conv_kernel_gradient(node, grad):
     return conv_input_gradient(given, grad, input_shape=x.shape, **how), conv(x, grad, **how)
 
 
-#: What may follow a convolution in the same step.
-ACTIVATIONS: dict[str, Callable[[Node], Node]] = {"linear": lambda x: x, "relu": relu}
+def _infer_fused_conv(*types: TensorType, expression: Expression, shape: Shape, pool: Pool | None, **how) -> Type:
+    x, kernel = types[-2:]
+    result = _infer_conv(x, kernel, **how)
+    return _finished_type(result, expression, shape, pool)
 
 
-def _infer_conv_epilogue(
-    x: TensorType,
-    kernel: TensorType,
-    bias: TensorType,
-    strides: tuple,
-    padding: Padding,
-    dilation: tuple,
-    groups: int,
-    activation: str,
-) -> TensorType:
-    result = _infer_conv(x, kernel, strides, padding, dilation, groups)
-    if bias.dtype != result.dtype or bias.rank != 1 or not equal(bias.shape[0], result.shape[-1]):
-        raise ShapeError(f"a convolution to {result} takes one bias a filter, got {bias}")
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"the activation {activation!r} cannot follow a convolution; known: {', '.join(ACTIVATIONS)}")
-    return result
+def _infer_fused_input_gradient(
+    *types: TensorType, expression: Expression, shape: Shape, pool: Pool | None, **how
+) -> Type:
+    grad, kernel = types[-2:]
+    result = _infer_input_gradient(grad, kernel, **how)
+    return _finished_type(result, expression, shape, pool)
 
 
-def _decompose_conv_epilogue(x: Node, kernel: Node, bias: Node, activation: str, **how) -> Node:
-    return ACTIVATIONS[activation](conv(x, kernel, **how) + bias)
+def _finished_type(result: TensorType, expression: Expression, shape: Shape, pool: Pool | None) -> Type:
+    assert result.shape == shape and result.dtype == expression.operands[-1]
+    items = [TensorType(expression.dtype(value), shape) for value in expression.results]
+    if pool is not None:
+        counts = window_counts(shape[1:-1], pool.window, pool.window, ((0, 0),) * len(pool.window))
+        pooled = (shape[0], *counts, shape[-1])
+        items.append(TensorType(expression.dtype(pool.value), pooled))
+        items += [TensorType(PLACES, pooled)] * pool.places
+    return items[0] if len(items) == 1 else TupleType(tuple(items))
 
 
-#: A convolution, the bias of each filter and an activation: what `symgraph.compiler.epilogue` makes of the three.
-conv_epilogue = declare(
-    "conv_epilogue", infer=_infer_conv_epilogue, has_gradient=False, decompose=_decompose_conv_epilogue
+@dataclass(frozen=True)
+class Pool:
+    """Pooling over windows next to each other that is done together with a convolution.
+
+    Attributes:
+        mode: "max" or "average".
+        window: the sizes of a window, which are its strides too.
+        value: the number of the value of the expression that is pooled.
+        places: whether the place of the largest number in each window is a result too (see `max_pool_places`).
+    """
+
+    mode: str
+    window: tuple[int, ...]
+    value: int
+    places: bool = False
+
+
+#: A convolution, and an expression of its results at every place: the last two inputs are those of the convolution,
+#: which is the last operand of the expression; the other inputs are the other operands. The results are those of the
+#: expression, then what `pool` says. What `symgraph.compiler.fuse` and `symgraph.compiler.pooled` make.
+fused_conv = declare("fused_conv", infer=_infer_fused_conv, has_gradient=False)
+
+#: The same with what a convolution sends back to its input.
+fused_conv_input_gradient = declare(
+    "fused_conv_input_gradient", infer=_infer_fused_input_gradient, has_gradient=False
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from symgraph.graph.node import Node
-from symgraph.graph.type import FLOATS, Shape, TensorType, equal
-from symgraph.ops.op import ShapeError, define
+from symgraph.graph.type import FLOATS, Shape, TensorType, TupleType, equal
+from symgraph.ops.op import ShapeError, declare, define
 from symgraph.ops.window import Padding, window_counts
 
 
@@ -64,6 +66,31 @@ def max_pool_select(node, grad):
     """The value that stands, in another array, where x has the largest element of each window."""
     x, _ = node.inputs
     return None, max_pool_gradient(x, grad, **node.attrs)
+
+
+#: The type of a number that says which element of a window is meant.
+PLACES, MOST_PLACES = "uint8", 256
+
+
+def _infer_places(x: TensorType, window: tuple, strides: tuple, padding: Padding) -> TupleType:
+    assert math.prod(window) <= MOST_PLACES
+    pooled = _infer_pool(x, window, strides, padding)
+    return TupleType((pooled, TensorType(PLACES, pooled.shape)))
+
+
+def _infer_places_gradient(
+    places: TensorType, grad: TensorType, input_shape: Shape, window: tuple, strides: tuple, padding: Padding
+) -> TensorType:
+    x = TensorType(grad.dtype, input_shape)
+    _expect(x, grad, window, strides, padding)
+    assert places == TensorType(PLACES, grad.shape)
+    return x
+
+
+#: The largest element of each window, and its number in the window (in row-major order): all that its gradient needs.
+#: `symgraph.compiler.unpool` makes it, and its gradient.
+max_pool_places = declare("max_pool_places", infer=_infer_places, has_gradient=False)
+max_pool_places_gradient = declare("max_pool_places_gradient", infer=_infer_places_gradient, has_gradient=False)
 
 
 @define("average_pool", infer=_infer_pool)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from symgraph.compiler.memory import lifetimes
 from symgraph.compiler.program import CONSTANT, INPUT, OUTPUT, TEMPORARY, VARIABLE, Program, Step
 from symgraph.graph.type import Atom, DimLike, evaluate, numpy_dtype, size_of
+from symgraph.ops.conv import fused_conv, fused_conv_input_gradient
 from symgraph.ops.fused import Expression, fused_rows
 from symgraph.ops.linalg import fused_matmul
 from symgraph.runtime.function import Function
@@ -20,13 +21,19 @@ def _products(step: Step) -> DimLike:
 #: How many floating-point operations a step does, for operations that do not do one an element of the result.
 _OPERATIONS = {
     "matmul": _products,
+    "fused_matmul": _products,
     "conv": lambda step: 2 * step.outputs[0].size * size_of(step.inputs[1].shape[:-1]),
-    "conv_epilogue": lambda step: 2 * step.outputs[0].size * size_of(step.inputs[1].shape[:-1]),
+    "fused_conv": lambda step: 2 * size_of((*step.attrs["shape"], *step.inputs[-1].shape[:-1])),
     "conv_input_gradient": lambda step: 2 * step.inputs[0].size * size_of(step.inputs[1].shape[:-1]),
+    "fused_conv_input_gradient": lambda step: 2 * step.inputs[-2].size * size_of(step.inputs[-1].shape[:-1]),
     "conv_kernel_gradient": lambda step: 2 * step.inputs[1].size * size_of(step.outputs[0].shape[:-1]),
     "max_pool": lambda step: step.outputs[0].size * size_of(step.attrs["window"]),
     "average_pool": lambda step: step.outputs[0].size * size_of(step.attrs["window"]),
 }
+
+
+#: What is computed before the expression of a step.
+_BEFORE = {fused_matmul: "matmul", fused_conv: "conv", fused_conv_input_gradient: "conv_input_gradient"}
 
 
 def explain(function: Function) -> str:
@@ -84,8 +91,10 @@ def _name(step: Step) -> str:
         return step.name
     inside = " ".join(each.op for each in expression.instructions if each.op != "constant") or "copy"
     reduce = step.attrs.get("reduce")
-    if step.op is fused_matmul:
-        return f"matmul, then [{inside}]"
+    if step.op in _BEFORE:
+        pool = step.attrs.get("pool")
+        after = f", then {pool.mode} of {'x'.join(map(str, pool.window))}" if pool is not None else ""
+        return f"{_BEFORE[step.op]}, then [{inside}]{after}"
     if step.op is fused_rows:
         return f"[{inside}] at the rows of {step.inputs[-1]}"
     return f"{reduce} over {step.attrs['axes']} of [{inside}]" if reduce else f"[{inside}]"
@@ -105,7 +114,7 @@ def _cost(step: Step, sizes: Mapping[Atom, int]) -> tuple[int, int]:
         shape = step.attrs["shape"]
         domain = evaluate(size_of(shape if rows is None else (rows, *shape[1:])), sizes)
         count = sum(each.varies and each.op != "constant" for each in expression.instructions)
-        products = evaluate(_products(step), sizes) if step.op is fused_matmul else 0
+        products = evaluate(_OPERATIONS[step.name](step), sizes) if step.op in _BEFORE else 0
         return domain * (count + ("reduce" in step.attrs)) + products, moved
     operations = _OPERATIONS.get(step.name)
     if operations is not None:

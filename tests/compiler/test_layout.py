@@ -112,4 +112,4 @@ def test_channels_first_computes_what_channels_last_does():
         want = want.transpose(0, 3, 1, 2) if got.shape != want.shape else want
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5 * np.abs(want).max())
     names = [step.name for step in runner.program.steps]
-    assert names.count("conv_epilogue") == 2 and "fused_matmul" in names
+    assert names.count("fused_conv") == 2 and "fused_matmul" in names

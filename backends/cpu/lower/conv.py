@@ -13,10 +13,12 @@ from collections.abc import Sequence
 
 from symgraph.backends.cpu.lower import direct, gathered, winograd
 from symgraph.backends.cpu.lower.depthwise import depthwise, depthwise_input, depthwise_kernel
+from symgraph.backends.cpu.lower.finish import Finish, afterwards, can_pool
+from symgraph.backends.cpu.lower.fused import fused
 from symgraph.backends.cpu.lower.window import Geometry, geometry_of, kernel_call, name_independent, name_views
-from symgraph.backends.cpu.microkernels import BIAS, RELU
 from symgraph.backends.cpu.table import Arguments, KernelCall, register
 from symgraph.compiler.program import Buffer, Step, View
+from symgraph.graph.node import Node, items_of
 from symgraph.graph.type import DimLike, size_of
 
 #: Lines of a kernel that are turned at a time.
@@ -24,29 +26,35 @@ TURNED = 16
 
 
 def _conv_parts(step: Step) -> tuple[Geometry, int, bool]:
-    x, kernel = step.inputs[:2]
-    geometry = geometry_of(step, x.shape[1:-1], step.outputs[0].shape[1:-1], kernel.shape[:-2])
+    x, kernel = step.inputs[-2:]
+    shape = step.attrs["shape"] if "shape" in step.attrs else step.outputs[0].shape
+    geometry = geometry_of(step, x.shape[1:-1], shape[1:-1], kernel.shape[:-2])
     groups = step.attrs["groups"]
     return geometry, groups, groups > 1 and kernel.shape[-2] == 1
 
 
 def _conv_scratch(step: Step) -> list[tuple[str, DimLike]]:
     geometry, groups, alone = _conv_parts(step)
-    if alone or gathered.is_plain(geometry, groups):
-        return []
-    x, kernel = step.inputs[:2]
-    if winograd.fits(geometry, groups, x.shape[-1], kernel.shape[-1], x.dtype):
-        return _winograd_scratch(x.shape[-1], kernel.shape[-1])
-    if direct.fits(kernel.shape, x.dtype):
+    x, kernel = step.inputs[-2:]
+    finish = Finish(step)
+    if not alone and winograd.fits(geometry, groups, x.shape[-1], kernel.shape[-1], x.dtype):
+        tiles = finish.tile_memory(winograd.tile_rows())
+        return [*_winograd_scratch(x.shape[-1], kernel.shape[-1]), *tiles]
+    if not alone and direct.fits(kernel.shape, x.dtype):
         taps = direct.forward_taps(geometry)
-        return [direct.packed_memory(kernel.shape, groups, False), *_border_scratch(step, taps, x.shape[-1])]
-    return [gathered.memory(size_of(kernel.shape[:-1]), x.dtype)]
+        tiles = finish.tile_memory(direct.tile_rows(taps, x.shape[-1], finish.window))
+        borders = _border_scratch(step, taps, x.shape[-1], finish.window)
+        return [direct.packed_memory(kernel.shape, groups, False), *borders, *tiles]
+    windows = [] if alone else [gathered.memory(size_of(kernel.shape[:-1]), x.dtype)]
+    return [*windows, *finish.whole_memory()]
 
 
-def _border_scratch(step: Step, taps: list[direct.Taps], channels: DimLike) -> list[tuple[str, DimLike]]:
+def _border_scratch(
+    step: Step, taps: list[direct.Taps], channels: DimLike, unit: direct.Unit = direct.ONE_BY_ONE
+) -> list[tuple[str, DimLike]]:
     """Scratch memory for lines with zeros around them, where a convolution pads."""
     padded = any(low != 0 or high != 0 for low, high in step.attrs["padding"])
-    return [direct.border_memory([taps], channels)] if padded else []
+    return [direct.border_memory([taps], channels, unit)] if padded else []
 
 
 def _winograd_scratch(channels: DimLike, filters: DimLike) -> list[tuple[str, DimLike]]:
@@ -54,62 +62,57 @@ def _winograd_scratch(channels: DimLike, filters: DimLike) -> list[tuple[str, Di
     return [winograd.kernel_memory(channels, filters), winograd.working_memory(channels, filters)]
 
 
-@register("conv", scratch=_conv_scratch)
-def conv(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
-    return _convolution(step, buffers, None, 0)
-
-
-@register("conv_epilogue", scratch=_conv_scratch, dtypes=("float32",))
-def conv_epilogue(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
-    flags = {"linear": BIAS, "relu": BIAS + RELU}[step.attrs["activation"]]
-    return _convolution(step, buffers, step.inputs[2], flags)
-
-
-def _convolution(step: Step, buffers: Sequence[Buffer], bias: View | None, flags: int) -> list[KernelCall]:
-    """The calls for a convolution, whose results are finished as flags say (`symgraph.backends.cpu.microkernels`)."""
-    x, kernel = step.inputs[:2]
-    (target,) = step.outputs
-    geometry, groups, alone = _conv_parts(step)
-    if alone:
-        calls = [depthwise(buffers, x, kernel, target, geometry, step.attrs["padding"])]
-        return calls if bias is None else [*calls, _finish(buffers, target, bias, flags)]
+def _pools(node: Node, window: tuple[int, ...]) -> bool:
+    """Whether the results of a convolution are pooled while they are in the cache."""
+    x, kernel = node.inputs[-2:]
+    groups = node.attrs["groups"]
+    if (groups > 1 and kernel.shape[-2] == 1) or not can_pool(items_of(node.type)[0].shape, window):
+        return False
+    geometry = geometry_of(node, x.shape[1:-1], items_of(node.type)[0].shape[1:-1], kernel.shape[:-2])
     if winograd.fits(geometry, groups, x.shape[-1], kernel.shape[-1], x.dtype):
-        transformed, working = step.scratch
+        return winograd.can_pool(window)
+    return direct.fits(kernel.shape, x.dtype)
+
+
+@register("conv", scratch=_conv_scratch)
+@register("fused_conv", strided=True, contiguous=2, scratch=_conv_scratch, pools=_pools)
+def conv(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
+    x, kernel = step.inputs[-2:]
+    geometry, groups, alone = _conv_parts(step)
+    finish = Finish(step)
+    if not alone and winograd.fits(geometry, groups, x.shape[-1], kernel.shape[-1], x.dtype):
+        transformed, working, *tiles = step.scratch
         return [
             winograd.transform_kernel(buffers, kernel, transformed),
-            winograd.forward(buffers, x, transformed, target, working, geometry, bias, flags),
+            winograd.forward(buffers, x, transformed, _made_in(finish, tiles), working, geometry, finish),
         ]
-    if direct.fits(kernel.shape, x.dtype) and not gathered.is_plain(geometry, groups):
-        packed, *borders = step.scratch
+    if not alone and direct.fits(kernel.shape, x.dtype):
+        packed, *rest = step.scratch
+        tiles = rest[len(rest) - (finish.target is None) :]
+        borders = rest[: len(rest) - len(tiles)]
         taps, scratch = direct.forward_taps(geometry), borders[0] if borders else None
+        target = _made_in(finish, tiles)
         return [
             direct.pack(buffers, kernel, packed, groups, turned=False),
-            direct.convolution(buffers, x, packed, target, scratch, taps, _window(kernel), groups, bias, flags),
+            direct.convolution(buffers, x, packed, target, scratch, taps, _window(kernel), groups, finish),
         ]
-    scratch = step.scratch[0] if step.scratch else None
-    calls = [gathered.forward(buffers, x, kernel, target, scratch, geometry, groups)]
-    return calls if bias is None else [*calls, _finish(buffers, target, bias, flags)]
+    finish = Finish(step, False)
+    target = finish.whole(step.scratch)
+    if alone:
+        calls = [depthwise(buffers, x, kernel, target, geometry, step.attrs["padding"], finish)]
+    else:
+        calls = [gathered.forward(buffers, x, kernel, target, step.scratch[0], geometry, groups, finish)]
+    return calls if finish.target is not None else [*calls, *_after(step, buffers, target)]
 
 
-def _finish(buffers: Sequence[Buffer], target: View, bias: View, flags: int) -> KernelCall:
-    """Add the bias of each filter to results that lie in memory, and take the negative ones away where flags say so."""
-    arguments = Arguments()
-    name_independent(arguments, buffers, y=target, bias=bias)
-    arguments.named("rows", size_of(target.shape[:-1]))
-    arguments.named("filters", target.shape[-1])
-    arguments.named("flags", flags)
-    body = [
-        "start, stop = span(rows, thread, threads)",
-        "lowest = float32(-1e400)",
-        f"if flags & {RELU} != 0:",
-        "    lowest = float32(0)",
-        "for row in range(start, stop):",
-        "    at = y_0 + row * filters",
-        "    for e in range(filters):",
-        "        value = y[at + e] + bias[bias_0 + e]",
-        "        y[at + e] = select(value < lowest, lowest, value)",
-    ]
-    return kernel_call("conv_finish", arguments, body, target.size // 8)
+def _made_in(finish: Finish, tiles: Sequence[View]) -> View:
+    """Where results are made that may be finished in tiles."""
+    return tiles[0] if finish.target is None else finish.target
+
+
+def _after(step: Step, buffers: Sequence[Buffer], results: View) -> list[KernelCall]:
+    """The calls that compute the expression of a step, if it has one, over results of which all lie in memory."""
+    return fused(afterwards(step, results), buffers) if "expression" in step.attrs else []
 
 
 def _window(kernel: View) -> tuple[int, ...]:
@@ -130,89 +133,91 @@ def _is_depthwise_by_one(step: Step) -> bool:
 
 
 def _input_scratch(step: Step) -> list[tuple[str, DimLike]]:
-    grad, kernel = step.inputs
-    groups = step.attrs["groups"]
-    if groups > 1 and kernel.shape[-2] == 1:
-        return [(grad.dtype, kernel.size)] if _is_depthwise_by_one(step) else []
-    columns = size_of(kernel.shape[:-1])
-    if winograd.fits(_input_geometry(step), groups, grad.shape[-1], kernel.shape[-2], grad.dtype):
-        return [(grad.dtype, kernel.size), *_winograd_scratch(grad.shape[-1], kernel.shape[-2])]
-    if _sends_back_directly(step):
-        phases = direct.backward_taps(_input_geometry(step))
-        return [
-            direct.packed_memory(kernel.shape, groups, True),
-            direct.border_memory(phases, grad.shape[-1]),
-        ]
-    if gathered.is_plain(_input_geometry(step), groups):
-        return []
-    if _steps_by_one(step):
-        width = size_of((*kernel.shape[:-2], grad.shape[-1] // groups))
-        return [(grad.dtype, kernel.size), gathered.memory(width, grad.dtype)]
-    return [gathered.memory(columns, grad.dtype)]
+    grad, kernel = step.inputs[-2:]
+    groups, geometry, way = step.attrs["groups"], _input_geometry(step), _way_back(step)
+    finish = Finish(step, way in ("winograd", "direct"))
+    turned: tuple[str, DimLike] = (grad.dtype, kernel.size)
+    if way == "winograd":
+        tiles = finish.tile_memory(winograd.tile_rows())
+        return [turned, *_winograd_scratch(grad.shape[-1], kernel.shape[-2]), *tiles]
+    if way == "direct":
+        phases = direct.backward_taps(geometry)
+        rows = max(direct.tile_rows(taps, grad.shape[-1], finish.window) for taps in phases)
+        packed = direct.packed_memory(kernel.shape, groups, True)
+        return [packed, direct.border_memory(phases, grad.shape[-1]), *finish.tile_memory(rows)]
+    needs = {
+        "depthwise": [turned],
+        "depthwise strided": [],
+        "turned": [turned, gathered.memory(size_of((*kernel.shape[:-2], grad.shape[-1] // groups)), grad.dtype)],
+        "scattered": [gathered.memory(size_of(kernel.shape[:-1]), grad.dtype)],
+    }
+    return [*needs[way], *finish.whole_memory()]
 
 
 def _input_geometry(step: Step) -> Geometry:
-    grad, kernel = step.inputs
-    (target,) = step.outputs
-    return geometry_of(step, target.shape[1:-1], grad.shape[1:-1], kernel.shape[:-2])
+    grad, kernel = step.inputs[-2:]
+    return geometry_of(step, step.attrs["input_shape"][1:-1], grad.shape[1:-1], kernel.shape[:-2])
 
 
-def _sends_back_directly(step: Step) -> bool:
-    """Whether the gradient of the input is made of direct sums."""
-    grad, kernel = step.inputs
+def _way_back(step: Step) -> str:
+    """How the gradient of the input is made."""
+    grad, kernel = step.inputs[-2:]
     geometry, groups = _input_geometry(step), step.attrs["groups"]
-    alone = groups > 1 and kernel.shape[-2] == 1
-    fast = winograd.fits(geometry, groups, grad.shape[-1], kernel.shape[-2], grad.dtype)
-    direct_too = direct.fits(kernel.shape, grad.dtype) and direct.can_send_back(geometry)
-    return direct_too and not (alone or fast or gathered.is_plain(geometry, groups))
+    if groups > 1 and kernel.shape[-2] == 1:
+        return "depthwise" if _is_depthwise_by_one(step) else "depthwise strided"
+    if winograd.fits(geometry, groups, grad.shape[-1], kernel.shape[-2], grad.dtype):
+        return "winograd"
+    if direct.fits(kernel.shape, grad.dtype) and direct.can_send_back(geometry):
+        return "direct"
+    return "turned" if _steps_by_one(step) else "scattered"
 
 
 @register("conv_input_gradient", scratch=_input_scratch)
+@register("fused_conv_input_gradient", strided=True, contiguous=2, scratch=_input_scratch)
 def conv_input_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     """With strides of 1, a convolution with the kernel turned round; else products added where they came from."""
-    grad, kernel = step.inputs
-    (target,) = step.outputs
-    groups = step.attrs["groups"]
-    geometry = _input_geometry(step)
-    alone = groups > 1 and kernel.shape[-2] == 1
-    if alone and not _is_depthwise_by_one(step):
-        return [depthwise_input(buffers, grad, kernel, target, geometry)]
-    if _sends_back_directly(step):
-        packed, borders = step.scratch
+    grad, kernel = step.inputs[-2:]
+    groups, geometry, way = step.attrs["groups"], _input_geometry(step), _way_back(step)
+    finish = Finish(step, way in ("winograd", "direct"))
+    if way == "direct":
+        packed, borders, *tiles = step.scratch
+        target = _made_in(finish, tiles)
         return [
             direct.pack(buffers, kernel, packed, groups, turned=True),
             *(
-                direct.convolution(buffers, grad, packed, target, borders, taps, _window(kernel), groups)
+                direct.convolution(buffers, grad, packed, target, borders, taps, _window(kernel), groups, finish)
                 for taps in direct.backward_taps(geometry)
             ),
         ]
-    if not _steps_by_one(step):
-        return [gathered.scattered(buffers, grad, kernel, target, step.scratch[0], geometry, groups)]
-    if gathered.is_plain(geometry, groups):
-        return [gathered.plain_back(buffers, grad, kernel, target)]
-    turned = step.scratch[0]
     before = tuple((k - 1) * d - p for k, d, p in zip(geometry.window, geometry.dilation, geometry.before, strict=True))
     around = Geometry(
-        grad.shape[1:-1], target.shape[1:-1], geometry.window, geometry.strides, geometry.dilation, before
+        grad.shape[1:-1], geometry.sizes, geometry.window, geometry.strides, geometry.dilation, before
     )
-    if alone:
-        padding = tuple(
-            ((k - 1) * d - low, (k - 1) * d - high)
-            for k, d, (low, high) in zip(geometry.window, geometry.dilation, step.attrs["padding"], strict=True)
-        )
-        return [_turn(buffers, kernel, turned, groups), depthwise(buffers, grad, turned, target, around, padding)]
-    if winograd.fits(geometry, groups, grad.shape[-1], kernel.shape[-2], grad.dtype):
-        _, transformed, working = step.scratch
+    if way == "winograd":
+        turned, transformed, working, *tiles = step.scratch
         shape = (*kernel.shape[:-2], kernel.shape[-1], kernel.shape[-2])
         return [
             _turn(buffers, kernel, turned, groups),
             winograd.transform_kernel(buffers, turned.contiguous_as(shape), transformed),
-            winograd.forward(buffers, grad, transformed, target, working, around),
+            winograd.forward(buffers, grad, transformed, _made_in(finish, tiles), working, around, finish),
         ]
-    return [
-        _turn(buffers, kernel, turned, groups),
-        gathered.forward(buffers, grad, turned, target, step.scratch[1], around, groups),
-    ]
+    target = finish.whole(step.scratch)
+    if way == "depthwise strided":
+        return [depthwise_input(buffers, grad, kernel, target, geometry), *_after(step, buffers, target)]
+    if way == "scattered":
+        calls = [gathered.scattered(buffers, grad, kernel, target, step.scratch[0], geometry, groups)]
+        return [*calls, *_after(step, buffers, target)]
+    turned = step.scratch[0]
+    calls = [_turn(buffers, kernel, turned, groups)]
+    if way == "depthwise":
+        padding = tuple(
+            ((k - 1) * d - low, (k - 1) * d - high)
+            for k, d, (low, high) in zip(geometry.window, geometry.dilation, step.attrs["padding"], strict=True)
+        )
+        calls.append(depthwise(buffers, grad, turned, target, around, padding, finish))
+    else:
+        calls.append(gathered.forward(buffers, grad, turned, target, step.scratch[1], around, groups, finish))
+    return calls if finish.target is not None else [*calls, *_after(step, buffers, target)]
 
 
 def _turn(buffers: Sequence[Buffer], kernel: View, turned: View, groups: int) -> KernelCall:

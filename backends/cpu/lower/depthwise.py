@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from symgraph.backends.cpu.lower.finish import Finish
 from symgraph.backends.cpu.lower.window import (
     Geometry,
     first_element,
@@ -12,6 +13,7 @@ from symgraph.backends.cpu.lower.window import (
     name_views,
     offset_of,
     places_of,
+    sent_to_lines,
     whole_or_cut,
 )
 from symgraph.backends.cpu.table import Arguments, KernelCall
@@ -60,9 +62,15 @@ def _places(geometry: Geometry) -> list[str]:
 
 
 def depthwise(
-    buffers: Sequence[Buffer], x: View, kernel: View, target: View, geometry: Geometry, padding: Padding
+    buffers: Sequence[Buffer],
+    x: View,
+    kernel: View,
+    target: View,
+    geometry: Geometry,
+    padding: Padding,
+    finish: Finish,
 ) -> KernelCall:
-    """Each filter's sum of products with its channel of the window."""
+    """Each filter's sum of products with its channel of the window; the results of a place are finished at once."""
     kind = target.dtype
     arguments = _arguments(buffers, x, target, x.shape[-1], target.shape[-1], geometry, w=kernel)
     arguments.named("rows", size_of(target.shape[:-1]))
@@ -85,10 +93,12 @@ def depthwise(
         total = " + ".join(f"source[x_0 + a{k} + c] * weights[w_0 + {k} * filters + c]" for k in range(len(places)))
         whole = [*_places(geometry), "for c in range(channels):", f"    goal[to + c] = {total}"]
         walk = whole_or_cut(geometry, padding, whole, walk)
+    sizes = [f"m{axis}" for axis in range(geometry.axes)]
     body = [
+        *finish.declare(arguments, buffers),
         "start, stop = span(rows, thread, threads)",
         "for row in range(start, stop):",
-        *indented(["place = row", *geometry.locate(), "to = y_0 + row * filters", *walk]),
+        *indented(["place = row", *geometry.locate(), "to = y_0 + row * filters", *walk, *finish.row("row", sizes)]),
     ]
     work = target.size * size_of(geometry.window) // 4
     return kernel_call("conv_depthwise", arguments, body, work)
@@ -110,34 +120,21 @@ def _line_walk(geometry: Geometry, inside: list[str]) -> list[str]:
 def depthwise_input(
     buffers: Sequence[Buffer], grad: View, kernel: View, target: View, geometry: Geometry
 ) -> KernelCall:
-    """The gradients added to the elements of their windows; threads share the images."""
+    """The gradients added to the elements of their windows; threads share lines."""
     kind = target.dtype
     channels, filters = target.shape[-1], grad.shape[-1]
     arguments = _arguments(buffers, target, target, channels, filters, geometry, g=grad, w=kernel)
     arguments.named("batch", target.shape[0])
     arguments.named("size", size_of(target.shape[1:]))
-    arguments.named("windows", size_of(geometry.counts))
-    last = geometry.axes - 1
-    inside = [
-        f"a = y_0 + {geometry.line(f'j{last}')} * channels",
+    tap = "t0"
+    for axis in range(1, geometry.axes):
+        tap = f"({tap} * k{axis} + t{axis})"
+    element = [
+        "a = y_0 + pixel * channels",
+        f"b = w_0 + {tap} * filters",
         *_per_channel("y[a + c] = y[a + c] + g[from_ + c] * w[b + c]", "y[a + c] = y[a + c] + g[from_ + f] * w[b + f]"),
-        "b += filters",
     ]
-    body = [
-        "start, stop = span(batch, thread, threads)",
-        "for e in range(start * size, stop * size):",
-        f"    y[y_0 + e] = {kind}(0)",
-        "for row in range(start * windows, stop * windows):",
-        *indented(
-            [
-                "place = row",
-                *geometry.locate(),
-                "from_ = g_0 + row * filters",
-                "b = w_0",
-                *geometry.each_line(_line_walk(geometry, inside), [f"b += k{last} * filters"]),
-            ]
-        ),
-    ]
+    body = sent_to_lines(geometry, kind, ["from_ = g_0 + row * filters"], element)
     return kernel_call("conv_depthwise_input", arguments, body, grad.size * size_of(geometry.window) // 4)
 
 

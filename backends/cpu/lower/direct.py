@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from symgraph import config
+from symgraph.backends.cpu.lower.finish import Finish
 from symgraph.backends.cpu.lower.window import Geometry, indented, kernel_call, name_independent
 from symgraph.backends.cpu.microkernels import ADD, panel_width
 from symgraph.backends.cpu.table import Arguments, KernelCall
@@ -26,6 +27,9 @@ AXES = 3
 BAND = 1 << 16
 #: Windows of a line that are computed at a time.
 LEAST_PIECE, MOST_PIECE = 8, 512
+#: Lines and columns of results that belong together: those of a window that is pooled.
+Unit = tuple[int, int]
+ONE_BY_ONE: Unit = (1, 1)
 #: Images that the gradient of a kernel takes at a time.
 MOST_IMAGES = 8
 #: The gradient of a kernel is summed in parts of the batch, so many for kernels of up to so many numbers.
@@ -122,30 +126,44 @@ def backward_taps(geometry: Geometry) -> list[list[Taps]]:
 # ---------------------------------------------------------------------------------------------------------- memory
 
 
-def _most_piece(taps: Sequence[Taps], channels: int) -> int:
-    """How many windows of a line are computed at a time, so that all they need is small."""
+def _most_piece(taps: Sequence[Taps], channels: int, unit: Unit = ONE_BY_ONE) -> int:
+    """How many windows of a line are computed at a time, so that all they need is small: a multiple of the unit."""
     last = taps[-1]
-    each = taps[0].elements * _reach(taps[1]) * last.stride * channels
+    each = taps[0].elements * _lines(taps, unit) * last.stride * channels
     most = max(LEAST_PIECE, min(MOST_PIECE, BAND // max(each, 1)))
     count = last.target
-    return max(1, min(most, count)) if isinstance(count, int) else most
+    most = max(1, min(most, count)) if isinstance(count, int) else most
+    return -(-most // unit[1]) * unit[1]
+
+
+def _lines(taps: Sequence[Taps], unit: Unit) -> int:
+    """Lines of the source that the lines of a unit need."""
+    return _reach(taps[1]) + (unit[0] - 1) * taps[1].stride
 
 
 def _reach(one: Taps) -> int:
     return (max(one.elements, 1) - 1) * one.apart + 1
 
 
-def _region(taps: Sequence[Taps], channels: int) -> int:
-    """Numbers that one line of windows needs at most."""
+def _region(taps: Sequence[Taps], channels: int, unit: Unit = ONE_BY_ONE) -> int:
+    """Numbers that the lines of one unit need at most."""
     last = taps[-1]
-    columns = (_most_piece(taps, channels) - 1) * last.stride + _reach(last)
-    return taps[0].elements * _reach(taps[1]) * columns * channels
+    columns = (_most_piece(taps, channels, unit) - 1) * last.stride + _reach(last)
+    return taps[0].elements * _lines(taps, unit) * columns * channels
 
 
-def border_memory(taps: Sequence[Sequence[Taps]], channels: DimLike) -> tuple[str, DimLike]:
+def border_memory(
+    taps: Sequence[Sequence[Taps]], channels: DimLike, unit: Unit = ONE_BY_ONE
+) -> tuple[str, DimLike]:
     """Scratch memory of all threads for lines with zeros around them, for any of some calls."""
     assert isinstance(channels, int)
-    return "float32", max(BAND, *(_region(one, channels) for one in taps)) * config.threads()
+    return "float32", max(BAND, *(_region(one, channels, unit) for one in taps)) * config.threads()
+
+
+def tile_rows(taps: Sequence[Taps], channels: DimLike, unit: Unit) -> int:
+    """Results of each filter that a thread makes before they are finished."""
+    assert isinstance(channels, int)
+    return unit[0] * _most_piece(taps, channels, unit)
 
 
 def _panels(filters: int) -> int:
@@ -184,15 +202,16 @@ _ROOM = [  # this thread's part of the scratch memory; there may be more threads
     "    room = scratch_size // workers",
     "piece = most_piece",
     "if piece > m2:",
-    "    piece = m2",
-    "if piece < 1:",
-    "    piece = 1",
+    "    piece = (m2 + unit2 - 1) // unit2 * unit2",
+    "if piece < unit2:",
+    "    piece = unit2",
     "wide_line = k0 * ((piece - 1) * s2 + reach2) * all_channels",
     f"block = ({BAND} // wide_line - reach1) // s1 + 1",
+    "block = block // unit1 * unit1",
     "if block > m1:",
-    "    block = m1",
-    "if block < 1:",
-    "    block = 1",
+    "    block = (m1 + unit1 - 1) // unit1 * unit1",
+    "if block < unit1:",
+    "    block = unit1",
 ]
 
 #: Lines that point `source` at what windows need - `count1` lines from `first_line` on, `count2` windows in each, from
@@ -215,15 +234,21 @@ _REGION = [
 
 
 def _declare_source(
-    arguments: Arguments, buffers: Sequence[Buffer], x: View, scratch: View | None, taps: Sequence[Taps]
+    arguments: Arguments,
+    buffers: Sequence[Buffer],
+    x: View,
+    scratch: View | None,
+    taps: Sequence[Taps],
+    unit: Unit = ONE_BY_ONE,
 ) -> None:
     channels = x.shape[-1]
     assert isinstance(channels, int)
     name_independent(arguments, buffers, x=x, scratch=x if scratch is None else scratch)
     for name, value in (
         ("scratch_size", 0 if scratch is None else scratch.size), ("borders", int(scratch is not None)),
-        ("region", _region(taps, channels)), ("most_piece", _most_piece(taps, channels)), ("all_channels", channels),
-        ("batch", x.shape[0]), ("panel", panel_width()),
+        ("region", _region(taps, channels, unit)), ("most_piece", _most_piece(taps, channels, unit)),
+        ("all_channels", channels), ("batch", x.shape[0]), ("panel", panel_width()), ("unit1", unit[0]),
+        ("unit2", unit[1]),
     ):  # fmt: skip
         arguments.named(name, value)
 
@@ -287,49 +312,53 @@ def convolution(
     taps: Sequence[Taps],
     window: Sequence[int],
     groups: int,
-    bias: View | None = None,
-    flags: int = 0,
+    finish: Finish,
 ) -> KernelCall:
     """Return the call that sums windows of x times a packed kernel.
 
     Args:
         packed: the kernel, from `pack`.
+        target: where the results are made, or memory for tiles of `tile_rows` results of each filter.
         scratch: memory for borders; None where no window reaches over one.
         taps: how the windows lie.
         window: the kernel's window.
-        bias: what is added to the results of each filter.
-        flags: what else happens to the results (see `symgraph.backends.cpu.microkernels`).
+        finish: what happens to the results.
     """
     arguments = Arguments()
-    _declare_source(arguments, buffers, x, scratch, taps)
-    name_independent(arguments, buffers, w=packed, y=target, bias=x if bias is None else bias)
+    _declare_source(arguments, buffers, x, scratch, taps, finish.window)
+    name_independent(arguments, buffers, w=packed, y=target, bias=x if finish.bias is None else finish.bias)
     derived = _declare_taps(arguments, taps)
-    window = (1,) * (AXES - len(window)) + tuple(window)
-    inner, outer = x.shape[-1] // groups, target.shape[-1] // groups
+    axes = len(window)
+    window = (1,) * (AXES - axes) + tuple(window)
+    filters = finish.shape[-1]
+    inner, outer = x.shape[-1] // groups, filters // groups
     assert isinstance(inner, int) and isinstance(outer, int)
     each = inner * panel_width()  # numbers of the packed kernel for one element of the window
     steps = [window[1] * window[2] * each, window[2] * each, each]
     # Neighbours in a line of a window lie next to each other, in the input as in the kernel: one sum over both.
     merged = taps[2].apart == 1 and taps[2].tap_step == 1 and groups == 1
     for name, value in (
-        ("inner", inner), ("outer", outer), ("filters", target.shape[-1]), ("groups", groups), ("flags", flags),
+        ("inner", inner), ("outer", outer), ("filters", filters), ("groups", groups), ("flags", finish.flags),
         ("panel_size", size_of(window) * each), ("group_size", size_of(window) * each * _panels(outer)),
         ("tap", sum(one.tap * step for one, step in zip(taps, steps, strict=True))),
         *((f"tap{axis}", one.tap_step * step) for axis, (one, step) in enumerate(zip(taps, steps, strict=True))),
         ("together", taps[2].elements if merged else 1),
     ):  # fmt: skip
         arguments.named(name, value)
+    before = finish.declare(arguments, buffers)
     body = [
         *derived,
         *_ROOM,
         "blocks = (m1 + block - 1) // block",
         "pieces = (m2 + piece - 1) // piece",
-        "while block > 1 and batch * m0 * blocks * pieces < 4 * workers:",
-        "    block = (block + 1) // 2",
+        "while block > unit1 and batch * m0 * blocks * pieces < 4 * workers:",
+        "    block = (block // unit1 + 1) // 2 * unit1",
         "    blocks = (m1 + block - 1) // block",
         "while piece > 32 and batch * m0 * blocks * pieces < 2 * workers:",
-        "    piece = (piece + 1) // 2",
+        "    piece = (piece // unit2 + 1) // 2 * unit2",
         "    pieces = (m2 + piece - 1) // piece",
+        *_results(arguments, target, finish),
+        *before,
         "start, stop = 0, 0",
         "if thread < workers and m0 > 0 and m1 > 0 and m2 > 0:",
         "    start, stop = span(batch * m0 * blocks * pieces, thread, workers)",
@@ -350,8 +379,7 @@ def convolution(
         *indented(_REGION),
         "    for group in range(groups):",
         "        for row in range(count1):",
-        "            place = (image * target0 + first0 + o0 * every0) * target1 + first1 + (first_line + row) * every1",
-        "            place = (place * target2 + first2 + first_window * every2) * filters + group * outer",
+        *indented(_goal(finish), 3),
         "            for t in range(k0):",
         "                how = 0",
         "                if t > 0:",
@@ -361,12 +389,60 @@ def convolution(
         "                multiply_windows(count2, outer,",
         "                    shift(source, row * s1 * line + t * plane + group * inner), s2 * all_channels,",
         "                    shift(w, w_0 + tap + group * group_size + t * tap0), panel_size,",
-        "                    shift(y, y_0 + place), every2 * filters, inner * together, 1, panel,",
+        "                    shift(y, goal + group * outer), goal_step, inner * together, 1, panel,",
         "                    k2 // together, d2 * all_channels, tap2, k1, d1 * line, tap1,",
         "                    shift(bias, bias_0 + group * outer), how)",
+        *indented(_finished(finish, axes), 3),
     ]
-    work = size_of(target.shape[:-1]) * size_of(window) * inner * target.shape[-1] // 40
+    work = size_of(finish.shape[:-1]) * size_of(window) * inner * filters // 40
     return kernel_call("conv_direct", arguments, body, work)
+
+
+def _results(arguments: Arguments, target: View, finish: Finish) -> list[str]:
+    """Lines that say how results lie where they are made: in the target, or in a tile of each thread."""
+    if finish.target is not None:
+        return ["goal_step, goal_line = every2 * filters, target2 * filters"]
+    arguments.named("tiles_size", target.size)
+    return [
+        "goal_step, goal_line = filters, piece * filters",
+        "tile = unit1 * goal_line",
+        "if workers > tiles_size // tile:",
+        "    workers = tiles_size // tile",
+    ]
+
+
+def _goal(finish: Finish) -> list[str]:
+    """Lines that find the place where the results of a line of windows are made: `goal`, that of filter 0."""
+    if finish.target is None:
+        return ["goal = y_0 + thread * tile + row % unit1 * goal_line"]
+    return [
+        "goal = (image * target0 + first0 + o0 * every0) * target1 + first1 + (first_line + row) * every1",
+        "goal = y_0 + (goal * target2 + first2 + first_window * every2) * filters",
+    ]
+
+
+def _finished(finish: Finish, axes: int) -> list[str]:
+    """Lines that finish a line of results, and pool the windows whose last line it is."""
+    places = ["first0 + o0 * every0", "first1 + (first_line + row) * every1", "first2 + (first_window + q) * every2"]
+    pixel = finish.pixel()
+    lines = ["low, high = group * outer, (group + 1) * outer"] if finish.does_something else []
+    if pixel:
+        lines += [
+            "for q in range(count2):",
+            "    made = shift(y, goal + q * goal_step)",
+            *(f"    place{axis} = {text}" for axis, text in enumerate(places[AXES - axes :])),
+            *indented(pixel),
+        ]
+    pooling = finish.pooling(
+        ("1", "count2 // unit2"), "(first_line + row) // unit1", "first_window // unit2", "goal_line", "goal_step"
+    )
+    if pooling:
+        lines += [
+            "if row % unit1 == unit1 - 1:",
+            "    made = shift(y, goal - (unit1 - 1) * goal_line)",
+            *indented(pooling),
+        ]
+    return lines
 
 
 def parts_of(kernel: Shape) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symgraph import config
+from symgraph.backends.cpu.lower.finish import Finish
 from symgraph.backends.cpu.lower.window import Geometry, indented, kernel_call, name_views
 from symgraph.backends.cpu.table import Arguments, KernelCall
 from symgraph.compiler.program import Buffer, View
@@ -100,25 +101,15 @@ def _gather(geometry: Geometry, groups: int, kind: str) -> list[str]:
     return ["for row in range(count):", *indented(body)]
 
 
-def _product_of_rows(kind: str, sizes: str, line: str, turned: bool) -> list[str]:
-    """Lines that multiply rows by a kernel of a single element, or by that kernel transposed."""
-    columns, depth = sizes.split(", ")
-    return [
-        "start, stop = span_blocks(rows, 8, thread, threads)",
-        f"if stop > start and {columns} > 0:",
-        f"    gemm_{kind}(False, {turned}, stop - start, {sizes}, {kind}(1), shift(x, x_0 + start * {depth}), {depth},",
-        f"        shift(w, w_0), {line}, {kind}(0), shift(y, y_0 + start * {columns}), {columns})",
-    ]
-
-
 def forward(
     buffers: Sequence[Buffer],
     x: View,
     kernel: View,
     target: View,
-    scratch: View | None,
+    scratch: View,
     geometry: Geometry,
     groups: int,
+    finish: Finish,
 ) -> KernelCall:
     """Each window times the kernel. The kernel holds (window, channels of a group, filters) without gaps."""
     kind = target.dtype
@@ -130,9 +121,6 @@ def forward(
     for name, value in (("columns", columns), ("channels", channels), ("filters", filters)):
         arguments.named(name, value)
     work = size_of(target.shape[:-1]) * columns * filters // groups // (40 if kind == "float32" else 20)
-    if scratch is None:
-        body = _product_of_rows(kind, "filters, columns", "filters", turned=False)
-        return kernel_call("conv", arguments, body, work, blas=True)
     name_views(arguments, buffers, scratch=scratch)
     arguments.named("scratch_size", scratch.size)
     arguments.named("most", most_rows(columns))
@@ -144,8 +132,12 @@ def forward(
         f"    shift(w, w_0 + group * width), filters, {kind}(0),",
         "    shift(y, y_0 + first * filters + group * width), filters)",
     ]
+    sizes = [f"m{axis}" for axis in range(geometry.axes)]
+    before = finish.declare(arguments, buffers)
+    finished = finish.row("first + row", sizes)
     body = [
         *_SHARE,
+        *before,
         "start, stop = span(rows, thread, threads)",
         "width = filters // groups",
         "for first in range(start, stop, block):",
@@ -154,20 +146,9 @@ def forward(
         "        count = block",
         "    for group in range(groups):",
         *indented([*_gather(geometry, groups, kind), *multiply], 2),
+        *(["    for row in range(count):", *indented(finished, 2)] if finished else []),
     ]
     return kernel_call("conv", arguments, body, work, blas=True)
-
-
-def plain_back(buffers: Sequence[Buffer], grad: View, kernel: View, target: View) -> KernelCall:
-    """The gradient of the input where windows are the rows of the input: gradients times the kernel transposed."""
-    channels, filters = target.shape[-1], grad.shape[-1]
-    arguments = Arguments()
-    name_views(arguments, buffers, x=grad, w=kernel, y=target)
-    for name, value in (("rows", size_of(grad.shape[:-1])), ("channels", channels), ("filters", filters)):
-        arguments.named(name, value)
-    body = _product_of_rows(target.dtype, "channels, filters", "filters", turned=True)
-    work = size_of(grad.shape[:-1]) * channels * filters // (40 if target.dtype == "float32" else 20)
-    return kernel_call("conv_plain_back", arguments, body, work, blas=True)
 
 
 def scattered(

@@ -134,8 +134,9 @@ def _free_target(step: Step, kind: str) -> int | None:
     """
     for number, view in enumerate(step.outputs):
         others = (*step.inputs, *step.outputs[:number], *step.outputs[number + 1 :])
-        rows_after_rows = view.strides[-1] == 1 and len(merge_rows(view.shape, [Operand("", view.strides, 0, view)])) == 2
-        if view.dtype == kind and rows_after_rows and all(one.buffer != view.buffer for one in others):
+        nest = merge_rows(view.shape, [Operand("", view.strides, 0, view)])
+        plain = view.dtype == kind and view.strides[-1] == 1 and len(nest) == 2
+        if plain and all(one.buffer != view.buffer for one in others):
             return number
     return None
 

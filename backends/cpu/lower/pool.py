@@ -12,6 +12,7 @@ from symgraph.backends.cpu.lower.window import (
     name_views,
     offset_of,
     places_of,
+    sent_to_lines,
     whole_or_cut,
 )
 from symgraph.backends.cpu.table import Arguments, KernelCall, register
@@ -120,16 +121,21 @@ def _written_out(geometry: Geometry) -> list[str]:
     return lines
 
 
-def _winner(count: int) -> list[str]:
-    """Lines that find the number of the first of the largest elements, `winner`."""
-    lines = [*(f"v{k} = source[x_0 + a{k} + c]" for k in range(count)), "largest = v0", "winner = int32(0)"]
-    for k in range(1, count):
+def winner(elements: Sequence[str]) -> list[str]:
+    """Lines that find the number of the first of the largest elements, `winner`, and the element itself, `largest`."""
+    lines = [*(f"e{k} = {element}" for k, element in enumerate(elements)), "largest = e0", "winner = int32(0)"]
+    for k in range(1, len(elements)):
         lines += [
-            f"better = (v{k} > largest) | ((v{k} != v{k}) & (largest == largest))",
-            f"largest = select(better, v{k}, largest)",
+            f"better = (e{k} > largest) | ((e{k} != e{k}) & (largest == largest))",
+            f"largest = select(better, e{k}, largest)",
             f"winner = select(better, int32({k}), winner)",
         ]
     return lines
+
+
+def _elements_of(count: int) -> list[str]:
+    """The elements of a window that are written out, as texts."""
+    return [f"source[x_0 + a{k} + c]" for k in range(count)]
 
 
 @register("max_pool")
@@ -159,6 +165,79 @@ def max_pool(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
         *indented(["place = row", *geometry.locate(), "to = y_0 + row * channels", *walk]),
     ]
     return [kernel_call("max_pool", arguments, body, _work(step, y.size))]
+
+
+@register("max_pool_places")
+def max_pool_places(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
+    (x,), (y, places) = step.inputs, step.outputs
+    geometry = _geometry(step, x, y)
+    arguments = _arguments(geometry, x.shape[-1], size_of(y.shape[:-1]), buffers, x=x, y=y, places=places)
+    take = [
+        f"number = {_number(geometry)}",
+        "for c in range(channels):",
+        "    value = x[x_0 + a + c]",
+        "    known = y[to + c]",
+        "    better = (value > known) | ((value != value) & (known == known)) | (seen == 0)",
+        "    y[to + c] = select(better, value, known)",
+        "    places[to_place + c] = uint8(select(better, number, int64(places[to_place + c])))",
+        "seen = 1",
+    ]
+    walk = ["seen = 0", "for c in range(channels):", "    y[to + c] = x[x_0]", *_elements(geometry, take)]
+    count = len(places_of(geometry))
+    if count:
+        _independent(arguments, buffers, source=x, target=y, chosen=places)
+        store = ["target[to + c] = largest", "chosen[to_place + c] = uint8(winner)"]
+        each = [*winner(_elements_of(count)), *store]
+        whole = [*_written_out(geometry), "for c in range(channels):", *indented(each)]
+        walk = whole_or_cut(geometry, step.attrs["padding"], whole, walk)
+    body = [
+        "start, stop = span(rows, thread, threads)",
+        "for row in range(start, stop):",
+        "    place = row",
+        *indented([*geometry.locate(), "to = y_0 + row * channels", "to_place = places_0 + row * channels", *walk]),
+    ]
+    return [kernel_call("max_pool_places", arguments, body, 2 * _work(step, y.size))]
+
+
+def _number(geometry: Geometry) -> str:
+    """The number of an element in its window, from t0, t1, ..."""
+    text = "t0"
+    for axis in range(1, geometry.axes):
+        text = f"({text} * k{axis} + t{axis})"
+    return text
+
+
+@register("max_pool_places_gradient")
+def max_pool_places_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
+    """Where windows are apart and inside, their elements are written; else threads add to lines of their own."""
+    places, grad = step.inputs
+    (y,) = step.outputs
+    geometry = _geometry(step, y, grad)
+    arguments = _arguments(geometry, y.shape[-1], size_of(geometry.counts), buffers, g=grad, y=y, places=places)
+    arguments.named("batch", y.shape[0])
+    arguments.named("size", size_of(y.shape[1:]))
+    kind, count = y.dtype, len(places_of(geometry))
+    inside = all(low == 0 and high == 0 for low, high in step.attrs["padding"])
+    if count and inside and _apart(geometry):
+        _independent(arguments, buffers, chosen=places)
+        values = [f"select(winner == int32({k}), given, {kind}(0))" for k in range(count)]
+        give = _give(arguments, buffers, y, geometry, values)
+        which = "winner = int32(chosen[places_0 + row * channels + c])"
+        take = ["given = g[g_0 + row * channels + c]", which]
+        walk = [*_written_out(geometry), "for c in range(channels):", *indented([*take, *give])]
+        body = _shared(geometry, step, kind, walk, True)
+    else:
+        _independent(arguments, buffers, target=y, chosen=places)
+        window = ["from_ = g_0 + row * channels", "from_place = places_0 + row * channels"]
+        element = [
+            f"number = int32({_number(geometry)})",
+            "to = y_0 + pixel * channels",
+            "for c in range(channels):",
+            f"    given = select(int32(chosen[from_place + c]) == number, g[from_ + c], {kind}(0))",
+            "    target[to + c] = target[to + c] + given",
+        ]
+        body = sent_to_lines(geometry, kind, window, element)
+    return [kernel_call("max_pool_places_gradient", arguments, body, 2 * _work(step, grad.size))]
 
 
 def _winner_scratch(step: Step) -> list[tuple[str, DimLike]]:
@@ -218,7 +297,8 @@ def max_pool_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]
         values = [f"select(winner == int32({k}), given, {kind}(0))" for k in range(count)]
         give = _give(arguments, buffers, y, geometry, values)
         given = "given = g[g_0 + row * channels + c]"
-        whole = [*_written_out(geometry), "for c in range(channels):", *indented([*_winner(count), given, *give])]
+        each = [*winner(_elements_of(count)), given, *give]
+        whole = [*_written_out(geometry), "for c in range(channels):", *indented(each)]
         walk = whole_or_cut(geometry, step.attrs["padding"], whole, walk)
     body = _shared(geometry, step, kind, walk, bool(count))
     return [kernel_call("max_pool_gradient", arguments, body, 3 * _work(step, grad.size))]
@@ -319,16 +399,20 @@ def average_pool_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelC
     arguments.named("batch", y.shape[0])
     arguments.named("size", size_of(y.shape[1:]))
     kind = y.dtype
-    add = [
-        "for c in range(channels):",
-        "    y[y_0 + a + c] = y[y_0 + a + c] + g[g_0 + row * channels + c] * share",
-    ]
-    walk = [*_share(geometry, kind), *_elements(geometry, add)]
     count = len(places_of(geometry))
-    if count:
+    inside = all(low == 0 and high == 0 for low, high in step.attrs["padding"])
+    if count and inside and _apart(geometry):
         given = f"given = g[g_0 + row * channels + c] * {kind}({1 / count!r})"
         give = _give(arguments, buffers, y, geometry, ["given"] * count)
-        whole = [*_written_out(geometry), "for c in range(channels):", *indented([given, *give])]
-        walk = whole_or_cut(geometry, step.attrs["padding"], whole, walk)
-    body = _shared(geometry, step, kind, walk, bool(count))
+        walk = [*_written_out(geometry), "for c in range(channels):", *indented([given, *give])]
+        body = _shared(geometry, step, kind, walk, True)
+    else:
+        _independent(arguments, buffers, target=y)
+        element = [
+            "to = y_0 + pixel * channels",
+            "for c in range(channels):",
+            "    target[to + c] = target[to + c] + g[from_ + c] * share",
+        ]
+        window = ["from_ = g_0 + row * channels", *_share(geometry, kind)]
+        body = sent_to_lines(geometry, kind, window, element)
     return [kernel_call("average_pool_gradient", arguments, body, _work(step, grad.size))]

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from symgraph.backends.cpu.table import Arguments, KernelCall, kernel_source
 from symgraph.compiler.program import Buffer, Step, View
+from symgraph.graph.node import Node
 from symgraph.graph.type import DimLike, Shape
 
 
@@ -93,8 +94,8 @@ def indented(lines: Iterable[str], levels: int = 1) -> list[str]:
     return ["    " * levels + line for line in lines]
 
 
-def geometry_of(step: Step, sizes: Shape, counts: Shape, window: Shape) -> Geometry:
-    """Return the geometry of a step of this family."""
+def geometry_of(step: Step | Node, sizes: Shape, counts: Shape, window: Shape) -> Geometry:
+    """Return the geometry of a step - or a node - of this family."""
     attrs = step.attrs
     return Geometry(
         sizes, counts, window, attrs["strides"], attrs["dilation"], tuple(low for low, _ in attrs["padding"])
@@ -161,3 +162,51 @@ def whole_or_cut(
         f"i{axis} >= 0 and i{axis} + (k{axis} - 1) * d{axis} < n{axis}" for axis in range(geometry.axes)
     )
     return [f"if {tests}:", *indented(whole), "else:", *indented(cut)]
+
+
+def sent_to_lines(geometry: Geometry, kind: str, window: list[str], element: list[str]) -> list[str]:
+    """Lines that add to an array y what windows send to its elements, for windows that may overlap.
+
+    Threads share the lines of y along its first axis: each adds to lines of its own, whatever windows reach into them.
+    The kernel names `batch`, and `size`, the numbers of an image.
+
+    Args:
+        geometry: where the windows lie.
+        kind: the element type.
+        window: lines for one line of elements of a window: `row` is the window's number, i0, i1, ... its first element,
+            t0 the element along the first axis.
+        element: lines for one element, whose pixel is number `pixel` of y, with t0, t1, ...
+    """
+    axes, inner = range(geometry.axes), range(1, geometry.axes)
+    rows, pixel, nest = "(image * m0 + o0)", "(image * n0 + j0)", 0
+    lines: list[str] = []
+    for axis in inner:
+        rows, pixel = f"({rows} * m{axis} + o{axis})", f"({pixel} * n{axis} + j{axis})"
+        lines += indented([f"for o{axis} in range(m{axis}):", f"    i{axis} = o{axis} * s{axis} - p{axis}"], nest)
+        nest += 1
+    lines += indented([f"row = {rows}", *window], nest)
+    for axis in inner:
+        lines += indented([f"for t{axis} in range(k{axis}):", f"    j{axis} = i{axis} + t{axis} * d{axis}"], nest)
+        nest += 1
+    inside = " and ".join(f"j{axis} >= 0 and j{axis} < n{axis}" for axis in axes[1:])
+    element = [f"pixel = {pixel}", *element]
+    lines += indented([f"if {inside}:", *indented(element)] if inside else element, nest)
+    return [
+        "lines = select(n0 > 0, n0, 1)",
+        "line_size = size // lines",
+        "start, stop = span(batch * n0, thread, threads)",
+        "for item in range(start, stop):",
+        "    image = item // lines",
+        "    j0 = item % lines",
+        "    for e in range(item * line_size, (item + 1) * line_size):",
+        f"        y[y_0 + e] = {kind}(0)",
+        "    begin = j0 + p0 - (k0 - 1) * d0",
+        "    begin = select(begin > 0, (begin + s0 - 1) // s0, 0)",
+        "    end = (j0 + p0) // s0 + 1",
+        "    end = select(end < m0, end, m0)",
+        "    for o0 in range(begin, end):",
+        "        i0 = o0 * s0 - p0",
+        "        t0 = (j0 - i0) // d0",
+        "        if i0 + t0 * d0 == j0:",
+        *indented(lines, 3),
+    ]

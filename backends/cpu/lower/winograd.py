@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from symgraph import config
+from symgraph.backends.cpu.lower.finish import Finish
 from symgraph.backends.cpu.lower.window import Geometry, indented, kernel_call, name_independent
 from symgraph.backends.cpu.microkernels import ADD, panel_width
 from symgraph.backends.cpu.table import Arguments, KernelCall
@@ -206,16 +207,15 @@ def forward(
     target: View,
     scratch: View,
     geometry: Geometry,
-    bias: View | None = None,
-    flags: int = 0,
+    finish: Finish,
 ) -> KernelCall:
     """Return the call that convolves x with a transformed kernel.
 
     Args:
-        bias: what is added to the results of each filter.
-        flags: what else happens to the results (see `symgraph.backends.cpu.microkernels`).
+        target: where the results are made, or memory for tiles of `tile_rows` results of each filter.
+        finish: what happens to the results.
     """
-    channels, filters = x.shape[-1], target.shape[-1]
+    channels, filters = x.shape[-1], finish.shape[-1]
     assert isinstance(channels, int) and isinstance(filters, int)
     arguments = Arguments()
     name_independent(
@@ -225,10 +225,11 @@ def forward(
         u=transformed,
         y=target,
         scratch=scratch,
-        bias=x if bias is None else bias,
+        bias=x if finish.bias is None else finish.bias,
     )
     arguments.named("batch", x.shape[0])
-    arguments.named("flags", flags)
+    arguments.named("flags", finish.flags)
+    before = finish.declare(arguments, buffers)
     _declare(arguments, geometry, scratch, channels, filters)
     multiply = [
         "for place in range(36):",
@@ -237,6 +238,10 @@ def forward(
         "        shift(scratch, others + place * second_plane), panel,",
         "        channels, 1, panel, 1, 0, 0, 1, 0, 0, scratch, 0)",
     ]
+    results = [
+        "winograd_result(shift(scratch, others + q * panel), 6 * second_plane, second_plane, goal, line, step, wide,",
+        "    shift(bias, bias_0 + part * panel), flags)",
+    ]
     back = [
         "whole = row + 4 <= m0 and column + 4 <= m1",
         "goal = shift(y, y_0 + ((image * m0 + row) * m1 + column) * filters + part * panel)",
@@ -244,8 +249,7 @@ def forward(
         "if not whole:",
         "    goal = shift(scratch, patch)",
         "    line, step = 4 * panel, panel",
-        "winograd_result(shift(scratch, others + q * panel), 6 * second_plane, second_plane, goal, line, step, wide,",
-        "    shift(bias, bias_0 + part * panel), flags)",
+        *results,
         "if not whole:",
         "    for i in range(4):",
         "        for j in range(4):",
@@ -254,8 +258,23 @@ def forward(
         "                place = patch + (i * 4 + j) * panel",
         "                copy_numbers(shift(scratch, place), shift(y, to), wide)",
     ]
+    base, line = "((image * m0 + row) * m1 + column) * filters", "m1 * filters"
+    if finish.target is None:
+        arguments.named("tiles_size", target.size)
+        before += [
+            "tile = 16 * filters",
+            f"if workers > tiles_size // ({TILES} * tile):",
+            f"    workers = tiles_size // ({TILES} * tile)",
+        ]
+        base, line = f"(thread * {TILES} + q) * tile", "4 * filters"
+        back = [
+            f"goal = shift(y, y_0 + {base} + part * panel)",
+            "line, step = 4 * filters, filters",
+            *results,
+        ]
     body = [
         *_share("panel"),
+        *before,
         "panels = (filters + panel - 1) // panel",
         f"across_tiles = tiles // {TILES}",  # how many threads share the tiles; the others share the panels
         "if across_tiles > workers or panels < 2 * workers:",
@@ -281,11 +300,56 @@ def forward(
                 "    if wide > panel:",
                 "        wide = panel",
                 *indented([*multiply, *_per_tile(back)]),
+                *(_finished(finish, base, line) if finish.does_something else []),
             ]
         ),
     ]
-    work = size_of(target.shape[:-1]) * channels * filters * 9 // 100
+    work = size_of(finish.shape[:-1]) * channels * filters * 9 // 100
     return kernel_call("winograd", arguments, body, work)
+
+
+def _finished(finish: Finish, base: str, line: str) -> list[str]:
+    """Lines that finish the results of a block of tiles.
+
+    Args:
+        finish: what happens to them.
+        base, line: where the first result of tile `q` is, and how far it is to the next line.
+    """
+    pixel = finish.pixel()
+    down, across = finish.window
+    tile = [
+        "lines_here = select(m0 - row < 4, m0 - row, 4)",
+        "columns_here = select(m1 - column < 4, m1 - column, 4)",
+        f"base = y_0 + {base}",
+    ]
+    if pixel:
+        tile += [
+            "for i in range(lines_here):",
+            "    for j in range(columns_here):",
+            f"        made = shift(y, base + i * {line} + j * filters)",
+            "        place0 = row + i",
+            "        place1 = column + j",
+            *indented(pixel, 2),
+        ]
+    pooling = finish.pooling(
+        (f"lines_here // {down}", f"columns_here // {across}"), f"row // {down}", f"column // {across}", line, "filters"
+    )
+    if pooling:
+        tile += ["made = shift(y, base)", *pooling]
+    return [
+        "low, high = part_start * panel, select(part_stop < panels, part_stop * panel, filters)",
+        *_per_tile(tile),
+    ]
+
+
+def can_pool(window: tuple[int, ...]) -> bool:
+    """Return whether windows, each beside the next, do not reach from one tile of results into another."""
+    return len(window) == 2 and all(4 % size == 0 for size in window)
+
+
+def tile_rows() -> int:
+    """Return how many results of each filter a thread makes before they are finished."""
+    return 16 * TILES
 
 
 def kernel_gradient(

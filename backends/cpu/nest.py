@@ -160,14 +160,15 @@ class ExpressionCode:
         for position, instruction in enumerate(self.expression.instructions):
             number = len(self.expression.operands) + position
             level = max((levels[a] for a in instruction.arguments), default=0)
-            text = self._text(instruction, number, index)
+            text = self.text(instruction, number, index)
             if number in self.places:
                 level = max(level, depth(self.places[number]))
             found.append(_Line(f"v{number} = {text}", level))
             levels.append(level)
         return found
 
-    def _text(self, instruction: Instruction, number: int, index: Sequence[str]) -> str:
+    def text(self, instruction: Instruction, number: int, index: Sequence[str]) -> str:
+        """The right side of the assignment of an instruction's result, whose value number is `number`."""
         kinds = tuple(self.expression.dtype(a) for a in instruction.arguments)
         if instruction.op == "constant":
             return literal(instruction.attrs["value"].value, instruction.dtype)

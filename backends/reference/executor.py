@@ -117,6 +117,11 @@ def concrete(attrs: Mapping[str, Any], sizes: Mapping[Atom, int]) -> dict[str, A
 @LOWERINGS.register("fused", strided=True)
 def fused(attrs: Mapping[str, Any], *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     """Compute an expression at every place of a shape."""
+    return tuple(np.broadcast_to(value, attrs["shape"]) for value in _values(attrs, arrays))
+
+
+def _values(attrs: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> list[Any]:
+    """The results of an expression, as large as they must be; reductions keep their axes."""
     expression: Expression = attrs["expression"]
     values: list[Any] = list(arrays)
     for instruction in expression.instructions:
@@ -124,8 +129,21 @@ def fused(attrs: Mapping[str, Any], *arrays: np.ndarray) -> tuple[np.ndarray, ..
             values.append(instruction.attrs["value"].value)
             continue
         arguments = [values[number] for number in instruction.arguments]
+        if instruction.op in REDUCTIONS:
+            whole = np.broadcast_to(arguments[0], attrs["shape"])
+            values.append(REDUCTIONS[instruction.op](whole, attrs["axes"], True))
+            continue
         values.append(evaluate_elementwise(instruction.op, instruction.attrs, tuple(arguments), instruction.dtype))
-    return tuple(np.broadcast_to(values[number], attrs["shape"]) for number in expression.results)
+    return [values[number] for number in expression.results]
+
+
+@LOWERINGS.register("fused_sweep", strided=True)
+def fused_sweep(attrs: Mapping[str, Any], *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Compute an expression with reductions in it."""
+    shape, axes = attrs["shape"], attrs["axes"]
+    rows = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+    pairs = zip(_values(attrs, arrays), attrs["full"], strict=True)
+    return tuple(np.broadcast_to(value, shape if whole else rows) for value, whole in pairs)
 
 
 @LOWERINGS.register("fused_rows", strided=True)

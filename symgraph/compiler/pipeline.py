@@ -24,6 +24,7 @@ from symgraph.compiler.schedule import schedule
 from symgraph.compiler.simplify import simplify
 from symgraph.compiler.specialise import Decided, specialise
 from symgraph.compiler.stabilise import stabilise
+from symgraph.compiler.sweep import sweep
 from symgraph.compiler.unpool import keep_places, unpool
 from symgraph.graph.node import Node
 from symgraph.graph.traverse import topological_order
@@ -90,6 +91,8 @@ GRAPH_PASSES = (
          lambda graph, context: pooled(graph, context.lowerings)),
     Pass("touch rows", "after fuse: it looks at updates that have become one loop",
          lambda graph, context: touch_rows(graph, context.lowerings)),
+    Pass("sweep", "after fuse, whose loops and reductions it joins, and after touch rows, which looks at single loops",
+         lambda graph, context: sweep(graph, context.lowerings)),
 )  # fmt: skip
 
 #: Graph -> Program -> Program.

@@ -55,7 +55,10 @@ class Expression:
 
 def fused_type(expression: Expression, shape: Shape) -> Type:
     """Return the type of the results of an expression at every place of a shape."""
-    items = tuple(TensorType(expression.dtype(value), shape) for value in expression.results)
+    return _one_or_several(tuple(TensorType(expression.dtype(value), shape) for value in expression.results))
+
+
+def _one_or_several(items: tuple[TensorType, ...]) -> Type:
     return items[0] if len(items) == 1 else TupleType(items)
 
 
@@ -77,6 +80,16 @@ def _infer_fused_reduce(
     return TensorType(expression.dtype(expression.results[0]), reduced_shape(shape, axes, keepdims))
 
 
+def _infer_fused_sweep(
+    *types: TensorType, expression: Expression, shape: Shape, axes: tuple[int, ...], full: tuple[bool, ...]
+) -> Type:
+    from symgraph.ops.reduction import reduced_shape
+
+    rows = reduced_shape(shape, axes, True)
+    pairs = zip(expression.results, full, strict=True)
+    return _one_or_several(tuple(TensorType(expression.dtype(k), shape if whole else rows) for k, whole in pairs))
+
+
 #: An expression at every place of `shape`; the operands are broadcast to it.
 fused = declare("fused", infer=_infer_fused, has_gradient=False)
 
@@ -86,3 +99,9 @@ fused_rows = declare("fused_rows", infer=_infer_fused_rows, has_gradient=False)
 
 #: A reduction (the name in `reduce`) over an expression.
 fused_reduce = declare("fused_reduce", infer=_infer_fused_reduce, has_gradient=False)
+
+#: An expression over `shape` with reductions over `axes` (keeping them, with size 1) among its instructions: one way
+#: through memory for several sums of the same numbers, and for what is made of a row and of its sums. `full` tells of
+#: each result whether there is one at every place or one for each row. Where an instruction at every place reads what
+#: a reduction gives, the axes are the last ones: rows then stay in the processor's cache while they are read again.
+fused_sweep = declare("fused_sweep", infer=_infer_fused_sweep, has_gradient=False)

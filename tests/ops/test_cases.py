@@ -29,7 +29,7 @@ from symgraph.runtime.function import Function
 
 #: Operations that only the compiler makes; tests/compiler and the random graphs of this folder are their tests.
 INTERNAL = {"assume", "fused", "fused_conv", "fused_conv_input_gradient", "fused_matmul", "fused_reduce", "fused_rows",
-            "max_pool_places", "max_pool_places_gradient"}  # fmt: skip
+            "fused_sweep", "max_pool_places", "max_pool_places_gradient"}  # fmt: skip
 #: Tested with everything else that holds state, in tests/runtime and tests/backend.
 STATE = {"variable"}
 

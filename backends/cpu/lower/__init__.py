@@ -11,4 +11,5 @@ from symgraph.backends.cpu.lower import (  # noqa: F401
     pool,
     random,
     reduction,
+    sweep,
 )

@@ -205,11 +205,11 @@ class Finish:
                 each += [f"value = made[a{k} + c]", "best = select((value > best) | (value != value), value, best)"]
             each.append("pooled[to + c] = best")
         return [
-            f"for down in range({windows[0]}):",
-            f"    for across in range({windows[1]}):",
-            f"        at = down * {down} * {line} + across * {across} * {step}",
+            f"for window1 in range({windows[0]}):",
+            f"    for window2 in range({windows[1]}):",
+            f"        at = window1 * {down} * {line} + window2 * {across} * {step}",
             *(f"        a{k} = at + {offset}" for k, offset in enumerate(offsets)),
-            f"        to = ((image * pooled_down + {top} + down) * pooled_across + {left} + across) * filters",
+            f"        to = ((image * pooled_down + {top} + window1) * pooled_across + {left} + window2) * filters",
             *(["        to_place = places_0 + to"] if self.pool.places else []),
             "        to = pooled_0 + to",
             "        for c in range(low, high):",

@@ -92,10 +92,7 @@ class BatchNormalization(Layer):
             return test()
         rank = K.ndim(inputs)
         axes = [axis for axis in range(rank) if axis != self.axis % rank]
-        # The distance from the mean is one node in the variance and in the result: nothing that the gradient needs
-        # takes more memory.
-        mean = K.mean(inputs, axis=axes, keepdims=True)
-        variance = K.mean(K.square(inputs - mean), axis=axes, keepdims=True)
+        mean, variance = K.moments(inputs, axes)
         trained = self._normalized(inputs, mean, variance)
         mean, variance = K.flatten(mean), K.flatten(variance)
         # The moving variance estimates that of the population: Bessel's correction.
@@ -223,11 +220,9 @@ class LayerNormalization(_Scaled):
 
     def call(self, inputs):
         axes = self._axes(K.ndim(inputs))
-        mean = K.mean(inputs, axis=axes, keepdims=True)
-        distance = inputs - mean
-        variance = K.mean(K.square(distance), axis=axes, keepdims=True)
+        mean, variance = K.moments(inputs, axes)
         shape = [size if axis in axes else 1 for axis, size in enumerate(K.int_shape(inputs))]
-        return self._finish(distance / K.sqrt(variance + self.epsilon), shape)
+        return self._finish((inputs - mean) / K.sqrt(variance + self.epsilon), shape)
 
     def get_config(self):
         return {**super().get_config(), "axis": self.axis}
@@ -279,9 +274,8 @@ class GroupNormalization(_Scaled):
         full = [sizes[k] if size is None else size for k, size in enumerate(known)]
         grouped = K.reshape(inputs, (*full[:axis], groups, channels // groups, *full[axis + 1:]))
         axes = [k for k in range(1, rank + 1) if k != axis]
-        distance = grouped - K.mean(grouped, axis=axes, keepdims=True)
-        variance = K.mean(K.square(distance), axis=axes, keepdims=True)
-        normal = K.reshape(distance / K.sqrt(variance + self.epsilon), full)
+        mean, variance = K.moments(grouped, axes)
+        normal = K.reshape((grouped - mean) / K.sqrt(variance + self.epsilon), full)
         return self._finish(normal, [channels if k == axis else 1 for k in range(rank)])
 
     def get_config(self):

@@ -19,8 +19,8 @@ from symgraph.ops.shape import reshape, transpose
 
 __all__ = [
     "batch_normalization", "bias_add", "binary_crossentropy", "categorical_crossentropy", "elu", "gelu", "hard_sigmoid",
-    "in_top_k", "normalize_batch_in_training", "normalize_data_format", "relu", "sigmoid", "softmax", "softplus",
-    "softsign", "sparse_categorical_crossentropy", "swish", "tanh",
+    "in_top_k", "moments", "normalize_batch_in_training", "normalize_data_format", "relu", "sigmoid", "softmax",
+    "softplus", "softsign", "sparse_categorical_crossentropy", "swish", "tanh",
 ]  # fmt: skip
 
 
@@ -360,6 +360,17 @@ def batch_normalization(
     return Tensor(result if shift is None else result + shift, "batch_normalization")
 
 
+def moments(x: Any, axis: Any) -> tuple[Tensor, Tensor]:
+    """Return mean and variance over axes, which are kept with size 1 (see `symgraph.ops.reduction.moments`).
+
+    Args:
+        x: a tensor.
+        axis: the axis or axes to take them over.
+    """
+    mean, variance = r.moments(as_float(x), axis)
+    return Tensor(mean, "mean"), Tensor(variance, "variance")
+
+
 def normalize_batch_in_training(
     x: Any, gamma: Any, beta: Any, reduction_axes: Sequence[int], epsilon: float = 1e-3
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -377,8 +388,7 @@ def normalize_batch_in_training(
     node = as_float(x)
     axes = r.normalise_axes(reduction_axes, node.rank)
     kept = tuple(1 if k in axes else dim for k, dim in enumerate(node.shape))
-    mean = r.mean(node, axes, True)
-    var = r.mean(e.square(node - mean), axes, True)
+    mean, var = r.moments(node, axes)
     factor, shift = (
         None if value is None else reshape(e.cast(as_node(value), node.dtype), kept) for value in (gamma, beta)
     )

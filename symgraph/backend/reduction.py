@@ -10,6 +10,7 @@ from symgraph.graph.node import Node
 from symgraph.graph.tensor import Tensor
 from symgraph.ops import elementwise as e
 from symgraph.ops import reduction as r
+from symgraph.ops.shape import reshape
 
 __all__ = ["all", "any", "argmax", "argmin", "logsumexp", "max", "mean", "min", "prod", "std", "sum", "var"]
 
@@ -45,12 +46,14 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 
 def var(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Return the variance over axes (of the values themselves, not an estimate), by two passes."""
+    """Return the variance over axes (of the values themselves, not an estimate; see `moments` of ops/reduction.py)."""
     return Tensor(_variance(as_float(x), axis, keepdims))
 
 
 def _variance(node: Node, axis: Any, keepdims: bool) -> Node:
-    return r.mean(e.square(node - r.mean(node, axis, True)), axis, keepdims)
+    _, variance = r.moments(node, axis)
+    axes = r.normalise_axes(axis, node.rank)
+    return variance if keepdims else reshape(variance, r.reduced_shape(node.shape, axes, False))
 
 
 def std(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:

@@ -293,7 +293,28 @@ def _sum(node: Node) -> Node:
     if x.op is shape.broadcast_op and is_float(x.dtype) and x.inputs[0].tensor_type.size == 1:
         total = reduction.count(x.shape, node.attrs["axes"], x.dtype) * shape.reshape(x.inputs[0], ())
         return shape.broadcast_to(total, node.shape)
-    return _sum_in_order(node)
+    if x.op is elementwise.neg:
+        return -reduction.sum_(x.inputs[0], node.attrs["axes"], node.attrs["keepdims"])
+    return _sum_of_products(node) or _sum_in_order(node)
+
+
+def _sum_of_products(node: Node) -> Node | None:
+    """A sum of products with factors that are the same in each sum as the product with the sum, else None.
+
+    The gradients of a scale and of a shift then come from the same sums. (In half floats the sum could overflow.)
+    """
+    (x,) = node.inputs
+    axes, keepdims = node.attrs["axes"], node.attrs["keepdims"]
+    if x.op is not elementwise.mul or x.dtype not in ("float32", "float64"):
+        return None
+    for one, factor in (x.inputs, x.inputs[::-1]):
+        sizes = (1,) * (x.rank - factor.rank) + factor.shape
+        if one.shape != x.shape or factor.tensor_type.size == 1 or any(sizes[axis] != 1 for axis in axes):
+            continue
+        if not keepdims:
+            factor = shape.reshape(factor, reduction.reduced_shape(sizes, axes, False))
+        return reduction.sum_(one, axes, keepdims) * factor
+    return None
 
 
 def _sum_in_order(node: Node) -> Node:

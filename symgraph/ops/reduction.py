@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from symgraph.graph.node import Node
-from symgraph.graph.type import FLOATS, INTEGERS, DimLike, Shape, TensorType, broadcast_dims, size_of
+from symgraph.graph.type import FLOATS, INTEGERS, DimLike, Shape, TensorType, broadcast_dims, minimum, size_of
 from symgraph.ops import elementwise
 from symgraph.ops.leaf import constant
 from symgraph.ops.op import Op, ShapeError, declare, define
-from symgraph.ops.shape import broadcast_to, dims, expand, full, reshape, reverse, transpose
+from symgraph.ops.shape import broadcast_to, dims, expand, full, reshape, reverse, slice_axis, transpose
 
 
 def normalise_axes(axes: int | Iterable[int] | None, rank: int) -> tuple[int, ...]:
@@ -151,6 +151,75 @@ def count(shape: Shape, axes: tuple[int, ...], dtype: str) -> Node:
     """Return the number of elements along axes as a scalar node."""
     number = size_of(shape[axis] for axis in axes)
     return constant(number, dtype) if isinstance(number, int) else elementwise.cast(dims((number,), scalar=True), dtype)
+
+
+# ------------------------------------------------------------------------------------------------ mean and variance
+
+#: Numbers along the first axis from which the shift of a variance is estimated.
+_SAMPLES = 8
+
+
+def _infer_variance(x: TensorType, mean: TensorType, axes: tuple[int, ...]) -> TensorType:
+    kept = TensorType(x.dtype, reduced_shape(x.shape, axes, True))
+    if x.dtype not in FLOATS or mean != kept:
+        raise TypeError(f"the variance of {x} over the axes {axes} needs a mean of type {kept}, got {mean}")
+    return kept
+
+
+def _are_last(x: Node, axes: tuple[int, ...]) -> bool:
+    return axes == tuple(range(x.rank - len(axes), x.rank))
+
+
+def _variance(x: Node, mean: Node, axes: tuple[int, ...]) -> Node:
+    number = count(x.shape, axes, x.dtype)
+    if _are_last(x, axes):
+        return sum_(elementwise.square(x - mean), axes, True) / number
+    distance = x - _estimate(x, axes)
+    offset = sum_(distance, axes, True) / number
+    spread = sum_(elementwise.square(distance), axes, True) / number - elementwise.square(offset)
+    return elementwise.maximum(spread, elementwise.zero(spread))
+
+
+def _estimate(x: Node, axes: tuple[int, ...]) -> Node:
+    """About the mean of x: that of a few numbers in the middle, without the largest and the smallest of them."""
+    part = x
+    for k, axis in enumerate(axes):
+        size = x.shape[axis]
+        start, taken = (0, minimum(_SAMPLES, size)) if k == 0 else (size // 2, minimum(1, size))
+        part = slice_axis(part, axis, start, taken)
+    number, total = count(part.shape, axes, x.dtype), sum_(part, axes, True)
+    trimmed = total - max_(part, axes, True) - min_(part, axes, True)
+    few = elementwise.less(number, constant(3, x.dtype))
+    estimate = elementwise.where(few, total / number, trimmed / (number - 2))
+    finite = elementwise.where(elementwise.is_finite(estimate), estimate, elementwise.zero(estimate))
+    return elementwise.stop_gradient(finite)
+
+
+@define("variance", infer=_infer_variance, reads=("x", "mean"), decompose=_variance)
+def variance_op(node, grad):
+    """The mean square of the distances from the mean. It is least there: that the mean moves makes no difference."""
+    x, middle = node.inputs
+    axes = node.attrs["axes"]
+    return grad * ((x - middle) * (2 / count(x.shape, axes, x.dtype))), None
+
+
+def moments(x: Node, axes: Axes) -> tuple[Node, Node]:
+    """Return mean and variance over axes, which are kept with size 1.
+
+    Over the last axes the variance is the mean square of the distances from the mean. Over others, where going through
+    memory twice would cost much, both come from the sums of x - k and of its square (Chan, Golub and LeVeque,
+    "Algorithms for computing the sample variance", 1983): k is the mean of at most eight numbers from the middle
+    (without their extremes, for outliers), so mean and deviation may be of any size. The relative error of the variance
+    is of the order (1 + d^2) units in the last place, where d is the distance of k from the mean in standard
+    deviations: usually below 1, and never more than the square root of how many numbers there are.
+    """
+    axes = normalise_axes(axes, x.rank)
+    if not axes or _are_last(x, axes):
+        middle = mean(x, axes, True)
+    else:
+        near = _estimate(x, axes)
+        middle = near + mean(x - near, axes, True)
+    return middle, variance_op(x, middle, axes=axes)
 
 
 # -------------------------------------------------------------------- summing a gradient to the shape of its input

@@ -28,8 +28,9 @@ from symgraph.runtime.executor import use
 from symgraph.runtime.function import Function
 
 #: Operations that only the compiler makes; tests/compiler and the random graphs of this folder are their tests.
+#: The variance beside a mean that belongs to it has its own: tests/ops/test_moments.py.
 INTERNAL = {"assume", "fused", "fused_conv", "fused_conv_input_gradient", "fused_matmul", "fused_reduce", "fused_rows",
-            "fused_sweep", "max_pool_places", "max_pool_places_gradient"}  # fmt: skip
+            "fused_sweep", "max_pool_places", "max_pool_places_gradient", "variance"}  # fmt: skip
 #: Tested with everything else that holds state, in tests/runtime and tests/backend.
 STATE = {"variable"}
 

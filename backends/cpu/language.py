@@ -185,7 +185,7 @@ def _converter(dtype: str) -> Callable[[Any], Any]:
 
 def checked_namespace(kernel: str, names: set[str]) -> dict[str, Any]:
     """The words of the language as plain Python objects, for the kernel named ``kernel`` that uses ``names``."""
-    from symgraph.backends.cpu import blas, mathematics, microkernels, vector
+    from symgraph.backends.cpu import blas, mathematics, vector
 
     words: dict[str, Any] = {
         "load": _load,
@@ -205,7 +205,6 @@ def checked_namespace(kernel: str, names: set[str]) -> dict[str, Any]:
             words["bool_" if dtype == "bool" else dtype] = _converter(dtype)
     words.update(mathematics.checked_functions())
     words.update(blas.checked_functions())
-    words.update(microkernels.checked_functions())
     words.update(vector.checked_functions(names, kernel))
     return words
 

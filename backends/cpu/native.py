@@ -423,7 +423,7 @@ _made: dict[str, Any] = {}
 
 def _make(name: str) -> Any:
     """The word ``name`` as Numba sees it; None where the language has no such word."""
-    from symgraph.backends.cpu import mathematics, microkernels, native_functions
+    from symgraph.backends.cpu import mathematics, native_functions
 
     kind, _, dtype = name.partition("_")
     if kind in ("pointer", "independent") and dtype in DTYPES:
@@ -433,10 +433,6 @@ def _make(name: str) -> Any:
         return word(arity, name)(rule)
     if name in mathematics.FUNCTIONS:
         return native_functions.mathematical_word(name, mathematics.FUNCTIONS[name])
-    if name in microkernels.ARGUMENTS:
-        from symgraph.backends.cpu import native_microkernels
-
-        return native_microkernels.microkernel_word(name)
     if name in _SYSTEM:
         return external(name, _SYSTEM[name])
     if name in VALUE and name not in ("float16", "bfloat16", "bool"):

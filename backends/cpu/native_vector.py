@@ -12,7 +12,7 @@ from numba.core.datamodel import models
 from numba.core.extending import lower_builtin, register_model
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
-from symgraph.backends.cpu import mathematics, microkernels, product, vector  # noqa: F401  (two for their formulas)
+from symgraph.backends.cpu import mathematics, microkernels, product, vector, winograd  # noqa: F401  (three for their formulas)
 from symgraph.backends.cpu.language import STORAGE
 from symgraph.backends.cpu.native import I1, I8, I32, I64, MEMORY, VALUE, WRITTEN_OUT, Pointer, word
 from symgraph.backends.cpu.native_functions import KINDS, NativeMachine, Value, constant, llvm_type
@@ -250,6 +250,9 @@ class VectorMachine(NativeMachine):
             for result, one in zip(results, answer, strict=True):
                 result.value.add_incoming(one.value, end)
         return tuple(results)
+
+    def choose(self, condition: Value, a: Place, b: Place) -> Place:
+        return Place(a.kind, self.builder.select(condition.value, a.value, b.value))
 
     def among(self, n: Any, low: int, high: int, body: Callable[[int], None]) -> None:
         build = self.builder

@@ -81,7 +81,7 @@ def _base_key() -> bytes:
         "native_functions.py",
         "native_blas.py",
         "microkernels.py",
-        "native_microkernels.py",
+        "winograd.py",
         "vector.py",
         "native_vector.py",
         "product.py",

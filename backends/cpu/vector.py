@@ -39,6 +39,7 @@ What a machine ``m`` offers, besides the operators of values and what formula.Nu
                                        value; nothing where there is none); gives the last state as a tuple
 ``m.either(condition, yes, no)``       one of two functions called; gives what that one gave, as a tuple (both give as
                                        many values)
+``m.choose(condition, p, q)``          one of two pointers, without a branch
 ``m.among(n, low, high, body)``        ``body(n)`` with the number ``n`` as a Python int, so that it may shape the
                                        formula; nothing where ``n`` is not from ``low`` to ``high``; gives nothing
 =====================================  ===============================================================================
@@ -318,6 +319,10 @@ class CheckedMachine(NumpyMachine):
         """Call one of two functions."""
         return state_of((yes if condition else no)())
 
+    def choose(self, condition: Any, a: Any, b: Any) -> Any:
+        """Choose one of two pointers."""
+        return a if condition else b
+
     def among(self, n: Any, low: int, high: int, body: Callable[[int], None]) -> None:
         """Call a function of a number."""
         if low <= n <= high:
@@ -352,7 +357,7 @@ WORDS: dict[str, tuple[str, Callable[..., Any]]] = {
 
 def checked_functions(names: set[str], kernel: str) -> dict[str, Callable[..., Any]]:
     """The words in ``names`` that this module has, over checked pointers and NumPy arrays, for a kernel's namespace."""
-    from symgraph.backends.cpu import microkernels, product  # noqa: F401  (imported for their microkernels)
+    from symgraph.backends.cpu import microkernels, product, winograd  # noqa: F401  (imported for their microkernels)
     from symgraph.backends.cpu.mathematics import FUNCTIONS
 
     machine = CheckedMachine()

@@ -38,8 +38,7 @@ def _conv_scratch(step: Step) -> list[tuple[str, DimLike]]:
     x, kernel = step.inputs[-2:]
     finish = Finish(step)
     if not alone and winograd.fits(geometry, groups, x.shape[-1], kernel.shape[-1], x.dtype):
-        tiles = finish.tile_memory(winograd.tile_rows())
-        return [*_winograd_scratch(x.shape[-1], kernel.shape[-1]), *tiles]
+        return _winograd_scratch(x.shape[-1], kernel.shape[-1], finish)
     if not alone and direct.fits(kernel.shape, x.dtype):
         taps = direct.forward_taps(geometry)
         tiles = finish.tile_memory(direct.tile_rows(taps, x.shape[-1], finish.window))
@@ -57,9 +56,10 @@ def _border_scratch(
     return [direct.border_memory([taps], channels, unit)] if padded else []
 
 
-def _winograd_scratch(channels: DimLike, filters: DimLike) -> list[tuple[str, DimLike]]:
+def _winograd_scratch(channels: DimLike, filters: DimLike, finish: Finish) -> list[tuple[str, DimLike]]:
     assert isinstance(channels, int) and isinstance(filters, int)
-    return [winograd.kernel_memory(channels, filters), winograd.working_memory(channels, filters)]
+    memory = [winograd.kernel_memory(channels, filters), winograd.working_memory(channels, filters)]
+    return [*memory, *finish.tile_memory(winograd.tile_rows(channels, filters))]
 
 
 def _pools(node: Node, window: tuple[int, ...]) -> bool:
@@ -138,8 +138,7 @@ def _input_scratch(step: Step) -> list[tuple[str, DimLike]]:
     finish = Finish(step, way in ("winograd", "direct"))
     turned: tuple[str, DimLike] = (grad.dtype, kernel.size)
     if way == "winograd":
-        tiles = finish.tile_memory(winograd.tile_rows())
-        return [turned, *_winograd_scratch(grad.shape[-1], kernel.shape[-2]), *tiles]
+        return [turned, *_winograd_scratch(grad.shape[-1], kernel.shape[-2], finish)]
     if way == "direct":
         phases = direct.backward_taps(geometry)
         rows = max(direct.tile_rows(taps, grad.shape[-1], finish.window) for taps in phases)

@@ -25,12 +25,16 @@ from symgraph.graph.type import DimLike, size_of
 #: forward and one gradient, direct sums and Winograd: 16 to 16 channels 2.7 and 2.1 ms, 16 to 32 5.6 and 3.9, 24 to 24
 #: 10 and 5.8, 32 to 32 11 and 6.4.
 FEWEST_CHANNELS = 16
-#: Tiles that a thread transforms and multiplies at a time. Where there are fewer for each thread, threads share the
-#: filters too, so that a large kernel is read once by all and not once by each.
-TILES = 48
+#: Tiles that a thread transforms and multiplies at a time: in multiples of UNIT, at least FEWEST_TILES, at most TILES.
+#: Where there are fewer for each thread, threads share the filters too, so that a large kernel is read once by all and
+#: not once by each.
+UNIT, FEWEST_TILES, TILES = 12, 24, 96
+#: Filters of which a thread has the products of these tiles at a time.
+BREADTH = 64
 #: The places of a transformed tile.
 PLACES = 36
-#: Numbers between rows and between planes of transformed tiles: they should not fall on the same lines of the cache.
+#: Numbers between planes of transformed tiles, which should not fall on the same lines of the cache; rows are multiples
+#: of it.
 GAP = 16
 #: Images of fewer tiles do not repay the transformation of the kernel.
 FEWEST_TILES_OF_AN_IMAGE = 9
@@ -59,15 +63,41 @@ def _panels(filters: int) -> int:
 # ---------------------------------------------------------------------------------------------------------- memory
 
 
-def _patch(channels: int, filters: int) -> int:
-    """Numbers of a window with zeros around, and of a tile of results that is cut."""
-    return PLACES * max(channels, filters, panel_width())
+def tiles_at_once(channels: int, filters: int) -> int:
+    """Return how many tiles a thread works on at a time.
+
+    With more of them the transformed kernel is read less often, with fewer the transformed tiles stay in the second
+    cache: about as many numbers should come from the one as from the other.
+    """
+    balanced = channels * filters // (channels + filters) // UNIT * UNIT
+    return min(max(balanced, FEWEST_TILES), TILES)
+
+
+def _row(count: int) -> int:
+    """Numbers from one transformed tile to the next in a plane of so many channels."""
+    return -(-count // GAP) * GAP
+
+
+def _margin(channels: int, filters: int) -> int:
+    """Numbers of zeros that are read around an array, and as many that are written around one and lost."""
+    return _row(max(channels, filters, panel_width()))
+
+
+def _breadth(filters: int) -> int:
+    """How many filters' products a thread has at a time: whole panels."""
+    panel = panel_width()
+    return min(max(BREADTH // panel, 1), _panels(filters)) * panel
+
+
+def _room(channels: int, filters: int, second: int) -> int:
+    """Numbers of a thread's scratch memory: margins, transformed tiles of `channels`, others of rows of `second`."""
+    tiles = tiles_at_once(channels, filters)
+    return 2 * _margin(channels, filters) + PLACES * (tiles * (_row(channels) + second) + 2 * GAP)
 
 
 def working_memory(channels: int, filters: int) -> tuple[str, DimLike]:
-    """Scratch memory of all threads for tiles of a convolution: a window, transformed inputs, a panel of products."""
-    each = _patch(channels, filters) + PLACES * (TILES * (channels + GAP + panel_width()) + 2 * GAP)
-    return "float32", each * config.threads()
+    """Scratch memory of all threads for tiles of a convolution: transformed inputs and products."""
+    return "float32", _room(channels, filters, _breadth(filters)) * config.threads()
 
 
 def kernel_memory(channels: int, filters: int) -> tuple[str, DimLike]:
@@ -76,9 +106,8 @@ def kernel_memory(channels: int, filters: int) -> tuple[str, DimLike]:
 
 
 def gradient_working_memory(channels: int, filters: int) -> tuple[str, DimLike]:
-    """Scratch memory of all threads for tiles of a kernel's gradient."""
-    each = _patch(channels, filters) + PLACES * (TILES * (channels + filters + 2 * GAP) + 2 * GAP)
-    return "float32", each * config.threads()
+    """Scratch memory of all threads for tiles of a kernel's gradient: transformed inputs and gradients."""
+    return "float32", _room(channels, filters, _row(filters)) * config.threads()
 
 
 def gradient_memory(channels: int, filters: int) -> tuple[str, DimLike]:
@@ -104,65 +133,71 @@ _NEXT = [
 ]
 
 
-def _share(second: str) -> list[str]:
-    """Lines that give each thread its part of the scratch memory; there may be more threads than it was made for.
+#: Lines that give each thread its part of the scratch memory; there may be more threads than it was made for.
+_SHARE = [
+    f"first_plane, second_plane = most * first_row + {GAP}, most * second_row + {GAP}",
+    "room = 2 * margin + 36 * (first_plane + second_plane)",
+    "workers = scratch_size // room",
+    "if workers > threads:",
+    "    workers = threads",
+    "zeros = scratch_0 + thread * room",
+    "spare = zeros + margin",
+    "planes = spare + margin",
+    "others = planes + 36 * first_plane",
+    "if thread < workers:",
+    "    for e in range(margin):",
+    "        scratch[zeros + e] = float32(0)",
+    "lines = (m0 + 3) // 4",
+    "across = (m1 + 3) // 4",
+    "tiles = batch * lines * across",
+]
+
+
+def _transformed(word: str, name: str, sizes: tuple[str, str, str], base: str, rows: str) -> list[str]:
+    """Lines that transform the window of an array at `top` and `left` of an image into row q of plane after plane.
 
     Args:
-        second: numbers in a row of the second kind of transformed tiles.
+        word: what transforms it.
+        name, sizes: the array; the names of its sizes but for the batch.
+        base, rows: where the planes begin in the scratch memory, and the first half of the names of their sizes.
     """
+    height, width, depth = sizes
     return [
-        f"first_row, second_row = channels + {GAP}, {second}",
-        f"first_plane, second_plane = {TILES} * first_row + {GAP}, {TILES} * second_row + {GAP}",
-        "room = patch_size + 36 * (first_plane + second_plane)",
-        "workers = scratch_size // room",
-        "if workers > threads:",
-        "    workers = threads",
-        "patch = scratch_0 + thread * room",
-        "planes = patch + patch_size",
-        "others = planes + 36 * first_plane",
-        "lines = (m0 + 3) // 4",
-        "across = (m1 + 3) // 4",
-        "tiles = batch * lines * across",
+        f"source = shift({name}, {name}_0 + ((image * {height} + top) * {width} + left) * {depth})",
+        f"{word}(source, {width} * {depth}, {depth}, shift(scratch, {base} + q * {rows}_row), 6 * {rows}_plane,",
+        f"    {rows}_plane, {depth}, -top, -left, {height} - top, {width} - left, shift(scratch, zeros))",
     ]
 
 
-def _window(name: str, size: int, top: str, left: str, rows: str, columns: str, depth: str) -> list[str]:
-    """Lines that point `source` at a window: in the array where it lies inside, else at a copy with zeros around."""
-    return [
-        f"top = {top}",
-        f"left = {left}",
-        f"source = shift({name}, {name}_0 + ((image * {rows} + top) * {columns} + left) * {depth})",
-        f"line = {columns} * {depth}",
-        f"if top < 0 or left < 0 or top + {size} > {rows} or left + {size} > {columns}:",
-        "    source = shift(scratch, patch)",
-        f"    line = {size} * {depth}",
-        f"    copy_lines(shift({name}, {name}_0 + image * {rows} * {columns} * {depth}), 0, top, left, 1, {rows},",
-        f"        {columns}, 1, 1, {size}, {size}, {depth}, source)",
-    ]
+_TRANSFORMED_INPUT = [
+    "top, left = row - p0, column - p1",
+    *_transformed("winograd_input", "x", ("n0", "n1", "channels"), "planes", "first"),
+]
+_TRANSFORMED_GRADIENT = [
+    "top, left = row, column",
+    *_transformed("winograd_gradient", "g", ("m0", "m1", "filters"), "others", "second"),
+]
 
 
-def _transformed(word: str, depth: str, base: str, row: str, plane: str) -> list[str]:
-    """Lines that transform the window at `source` into row q of plane after plane of the scratch memory."""
-    return [
-        f"{word}(source, line, {depth}, shift(scratch, {base} + q * {row}), 6 * {plane}, {plane}, {depth}, source, 0)"
-    ]
-
-
-def _declare(arguments: Arguments, geometry: Geometry, scratch: View, channels: int, filters: int) -> None:
+def _declare(
+    arguments: Arguments, geometry: Geometry, scratch: View, channels: int, filters: int, second: int
+) -> None:
     for name, value in (
-        ("scratch_size", scratch.size), ("channels", channels), ("filters", filters),
-        ("patch_size", _patch(channels, filters)), ("panel", panel_width()),
+        ("scratch_size", scratch.size), ("channels", channels), ("filters", filters), ("panel", panel_width()),
+        ("margin", _margin(channels, filters)), ("most", tiles_at_once(channels, filters)),
+        ("first_row", _row(channels)), ("second_row", second),
     ):  # fmt: skip
         arguments.named(name, value)
     geometry.declare(arguments)
 
 
 def _per_block(body: list[str]) -> list[str]:
+    """Lines for even blocks of the tiles from `start` to `stop`: `count` from `first` on."""
     return [
-        f"for first in range(start, stop, {TILES}):",
-        "    count = stop - first",
-        f"    if count > {TILES}:",
-        f"        count = {TILES}",
+        "blocks = (stop - start + most - 1) // most",
+        "for block in range(blocks):",
+        "    first, end = span(stop - start, block, blocks)",
+        "    first, count = first + start, end - first",
         *indented(body),
     ]
 
@@ -195,7 +230,7 @@ def transform_kernel(buffers: Sequence[Buffer], kernel: View, transformed: View)
         "    if wide > panel:",
         "        wide = panel",
         "    source = shift(w, w_0 + item % channels * filters + first)",
-        "    winograd_kernel(source, 3 * size, size, shift(u, u_0 + item * panel), 6 * plane, plane, wide, source, 0)",
+        "    winograd_kernel(source, 3 * size, size, shift(u, u_0 + item * panel), 6 * plane, plane, wide)",
     ]
     return kernel_call("winograd_kernel", arguments, body, kernel.size)
 
@@ -230,53 +265,35 @@ def forward(
     arguments.named("batch", x.shape[0])
     arguments.named("flags", finish.flags)
     before = finish.declare(arguments, buffers)
-    _declare(arguments, geometry, scratch, channels, filters)
+    _declare(arguments, geometry, scratch, channels, filters, _breadth(filters))
     multiply = [
         "for place in range(36):",
         "    multiply_windows(count, wide, shift(scratch, planes + place * first_plane), first_row,",
-        "        shift(u, u_0 + (place * panels + part) * channels * panel), 0,",
-        "        shift(scratch, others + place * second_plane), panel,",
+        "        shift(u, u_0 + (place * panels + part) * channels * panel), channels * panel,",
+        "        shift(scratch, others + place * second_plane), second_row,",
         "        channels, 1, panel, 1, 0, 0, 1, 0, 0, scratch, 0)",
     ]
-    results = [
-        "winograd_result(shift(scratch, others + q * panel), 6 * second_plane, second_plane, goal, line, step, wide,",
-        "    shift(bias, bias_0 + part * panel), flags)",
-    ]
-    back = [
-        "whole = row + 4 <= m0 and column + 4 <= m1",
-        "goal = shift(y, y_0 + ((image * m0 + row) * m1 + column) * filters + part * panel)",
-        "line, step = m1 * filters, filters",
-        "if not whole:",
-        "    goal = shift(scratch, patch)",
-        "    line, step = 4 * panel, panel",
-        *results,
-        "if not whole:",
-        "    for i in range(4):",
-        "        for j in range(4):",
-        "            if row + i < m0 and column + j < m1:",
-        "                to = y_0 + ((image * m0 + row + i) * m1 + column + j) * filters + part * panel",
-        "                place = patch + (i * 4 + j) * panel",
-        "                copy_numbers(shift(scratch, place), shift(y, to), wide)",
-    ]
     base, line = "((image * m0 + row) * m1 + column) * filters", "m1 * filters"
+    height, width = "m0 - row", "m1 - column"
     if finish.target is None:
         arguments.named("tiles_size", target.size)
         before += [
             "tile = 16 * filters",
-            f"if workers > tiles_size // ({TILES} * tile):",
-            f"    workers = tiles_size // ({TILES} * tile)",
+            "if workers > tiles_size // (most * tile):",
+            "    workers = tiles_size // (most * tile)",
         ]
-        base, line = f"(thread * {TILES} + q) * tile", "4 * filters"
-        back = [
-            f"goal = shift(y, y_0 + {base} + part * panel)",
-            "line, step = 4 * filters, filters",
-            *results,
-        ]
+        base, line = "(thread * most + q) * tile", "4 * filters"
+        height = width = "4"
+    back = [
+        "winograd_result(shift(scratch, others + q * second_row), 6 * second_plane, second_plane,",
+        f"    shift(y, y_0 + {base} + part * panel), {line}, filters, wide, {height}, {width},",
+        "    shift(scratch, spare), shift(bias, bias_0 + part * panel), flags)",
+    ]
     body = [
-        *_share("panel"),
+        *_SHARE,
         *before,
         "panels = (filters + panel - 1) // panel",
-        f"across_tiles = tiles // {TILES}",  # how many threads share the tiles; the others share the panels
+        "across_tiles = tiles // most",  # how many threads share the tiles; the others share the panels
         "if across_tiles > workers or panels < 2 * workers:",
         "    across_tiles = workers",
         "if across_tiles < 1:",
@@ -289,16 +306,13 @@ def forward(
         "part_start, part_stop = span(panels, thread // across_tiles, workers // across_tiles)",
         *_per_block(
             [
-                *_per_tile(
-                    [
-                        *_window("x", 6, "row - p0", "column - p1", "n0", "n1", "channels"),
-                        *_transformed("winograd_input", "channels", "planes", "first_row", "first_plane"),
-                    ]
-                ),
-                "for part in range(part_start, part_stop):",
+                *_per_tile(_TRANSFORMED_INPUT),
+                "for part in range(part_start, part_stop, second_row // panel):",
                 "    wide = filters - part * panel",
-                "    if wide > panel:",
-                "        wide = panel",
+                "    if wide > second_row:",
+                "        wide = second_row",
+                "    if wide > (part_stop - part) * panel:",
+                "        wide = (part_stop - part) * panel",
                 *indented([*multiply, *_per_tile(back)]),
                 *(_finished(finish, base, line) if finish.does_something else []),
             ]
@@ -347,9 +361,9 @@ def can_pool(window: tuple[int, ...]) -> bool:
     return len(window) == 2 and all(4 % size == 0 for size in window)
 
 
-def tile_rows() -> int:
+def tile_rows(channels: int, filters: int) -> int:
     """Return how many results of each filter a thread makes before they are finished."""
-    return 16 * TILES
+    return 16 * tiles_at_once(channels, filters)
 
 
 def kernel_gradient(
@@ -362,9 +376,9 @@ def kernel_gradient(
     name_independent(arguments, buffers, x=x, g=grad, u=parts, scratch=scratch)
     arguments.named("batch", x.shape[0])
     arguments.named("parts", _parts(channels, filters))
-    _declare(arguments, geometry, scratch, channels, filters)
+    _declare(arguments, geometry, scratch, channels, filters, _row(filters))
     body = [
-        *_share(f"filters + {GAP}"),
+        *_SHARE,
         "size = 36 * channels * filters",
         "part_start, part_stop = 0, 0",
         "if thread < workers:",
@@ -378,14 +392,7 @@ def kernel_gradient(
         *indented(
             _per_block(
                 [
-                    *_per_tile(
-                        [
-                            *_window("x", 6, "row - p0", "column - p1", "n0", "n1", "channels"),
-                            *_transformed("winograd_input", "channels", "planes", "first_row", "first_plane"),
-                            *_window("g", 4, "row", "column", "m0", "m1", "filters"),
-                            *_transformed("winograd_gradient", "filters", "others", "second_row", "second_plane"),
-                        ]
-                    ),
+                    *_per_tile([*_TRANSFORMED_INPUT, *_TRANSFORMED_GRADIENT]),
                     "flags = 0",
                     "if first > start:",
                     f"    flags = {ADD}",
@@ -415,8 +422,7 @@ def kernel_gradient(
         "            for e in range(filters):",
         "                u[at + e] = u[at + e] + u[at + part * 36 * size + e]",
         "    source = shift(u, u_0 + c * filters)",
-        "    winograd_kernel_gradient(source, 6 * size, size, shift(w, w_0 + c * filters), 3 * size, size, filters,",
-        "        source, 0)",
+        "    winograd_kernel_gradient(source, 6 * size, size, shift(w, w_0 + c * filters), 3 * size, size, filters)",
     ]
     back = kernel_call("winograd_kernel_back", arguments, body, parts.size // 8)
     return [summed, back]

@@ -28,7 +28,7 @@ FEWEST_CHANNELS = 16
 #: Tiles that a thread transforms and multiplies at a time: in multiples of UNIT, at least FEWEST_TILES, at most TILES.
 #: Where there are fewer for each thread, threads share the filters too, so that a large kernel is read once by all and
 #: not once by each.
-UNIT, FEWEST_TILES, TILES = 12, 24, 96
+UNIT, FEWEST_TILES, TILES = 12, 36, 96
 #: Filters of which a thread has the products of these tiles at a time.
 BREADTH = 64
 #: The places of a transformed tile.

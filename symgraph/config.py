@@ -8,6 +8,7 @@ Environment variables
     KERAS_BACKEND             executor: numba (or cpu), cupy (or gpu), numpy, or one that another package registers
     KERAS_HOME                folder of ``keras.json`` and of downloaded files (default ``~/.keras``)
     SYMGRAPH_NUM_THREADS      threads of the CPU executor (then OMP_NUM_THREADS, then the CPUs this process may use)
+    SYMGRAPH_MEMORY           "small" makes values again rather than keep them, where that is cheap (default "fast")
     SYMGRAPH_CACHE            where compiled kernels are kept (default: the user's cache folder)
 """
 
@@ -41,12 +42,14 @@ __all__ = [
     "keras_home",
     "kernel_cache_directory",
     "known_executors",
+    "memory",
     "reset",
     "set_epsilon",
     "set_executor",
     "set_floatx",
     "set_image_data_format",
     "set_image_dim_ordering",
+    "set_memory",
     "set_threads",
     "settings",
     "thread_changes",
@@ -54,6 +57,7 @@ __all__ = [
 ]
 
 FLOAT_TYPES = ("float16", "float32", "float64")
+MEMORY = ("fast", "small")
 ENTRY_POINT_GROUP = "symgraph.backends"
 
 _DEFAULT_EXECUTOR = "numba"
@@ -63,7 +67,7 @@ _SHORT_NAMES = {"cpu": "numba", "gpu": "cupy"}
 _OTHER_KERAS = frozenset({"tensorflow", "theano", "cntk", "jax", "torch", "mxnet", "openvino"})
 _FORMAT_OF_ORDERING = {"tf": "channels_last", "th": "channels_first"}
 _ORDERING_OF_FORMAT = {value: key for key, value in _FORMAT_OF_ORDERING.items()}
-_FILE_KEYS = ("backend", "epsilon", "floatx", "image_data_format", "image_dim_ordering")
+_FILE_KEYS = ("backend", "epsilon", "floatx", "image_data_format", "image_dim_ordering", "memory")
 
 
 class ConfigurationError(ValueError):
@@ -157,6 +161,8 @@ def _checked(path: Path, values: dict[str, Any]) -> dict[str, Any]:
     checked: dict[str, Any] = {}
     if "floatx" in values:
         checked["floatx"] = _one_of(values["floatx"], FLOAT_TYPES, f"{path}: 'floatx'")
+    if "memory" in values:
+        checked["memory"] = _one_of(values["memory"], MEMORY, f"{path}: 'memory'")
     if "epsilon" in values:
         checked["epsilon"] = _positive_number(values["epsilon"], f"{path}: 'epsilon'")
     if "image_dim_ordering" in values:
@@ -436,6 +442,36 @@ def _processor_share() -> float | None:
         return None  # not Linux, or an older control group
 
 
+def set_memory(how: str) -> None:
+    """Choose between time and memory where a training step can keep a value or make it again.
+
+    ``'fast'``, the default, makes again only what costs no more time than reading it. ``'small'`` makes random numbers
+    again too, so that no mask of a dropout and no noise is kept for the backward pass, and cheap values of several
+    arrays. The results have the same bits. It holds for functions that are compiled from now on.
+
+    # Arguments
+        how: ``'fast'`` or ``'small'``; anything else raises ConfigurationError.
+    """
+    _store.chosen["memory"] = _one_of(how, MEMORY, "memory")
+
+
+def memory() -> str:
+    """Whether time or memory counts more, ``'fast'`` or ``'small'`` (see the setter).
+
+    What `set_memory` set, or ``SYMGRAPH_MEMORY``, or the key ``memory`` of the file.
+    """
+    return _memory().value
+
+
+def _memory() -> Setting:
+    if "memory" in _store.chosen:
+        return Setting("memory", _store.chosen["memory"], "set by the program (set_memory)")
+    given = os.environ.get("SYMGRAPH_MEMORY", "").strip()
+    if given:
+        return Setting("memory", _one_of(given, MEMORY, "SYMGRAPH_MEMORY"), "SYMGRAPH_MEMORY")
+    return Setting("memory", _value("memory", "fast"), _where("memory"))
+
+
 def set_exact(value: bool) -> None:
     """Choose direct sums where the CPU executor would use a faster algorithm with larger rounding errors.
 
@@ -503,6 +539,7 @@ def settings() -> list[Setting]:
         Setting("image_data_format", image_data_format(), _where("image_data_format")),
         _threads(),
         _exact(),
+        _memory(),
         _kernel_cache_directory(),
         Setting("keras_home", keras_home(), home),
         Setting("configuration_file", path, f"{home}; {'read' if path.exists() else 'does not exist'}"),

@@ -17,11 +17,13 @@ class Graph:
         inputs: placeholder nodes, in the order of the caller's arguments.
         outputs: nodes to return.
         updates: (leaf, new value) pairs; every read sees the old values.
+        note: what the last pass has to say of it, for `symgraph.explain`.
     """
 
     inputs: tuple[Node, ...]
     outputs: tuple[Node, ...]
     updates: tuple[tuple[Node, Node], ...] = ()
+    note: str = ""
 
     @property
     def roots(self) -> tuple[Node, ...]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from symgraph.compiler.program import TEMPORARY, MemoryPlan, Program, Step, View
 from symgraph.graph.type import Atom, evaluate
-from symgraph.ops.fused import fused
+from symgraph.ops.fused import fused, fused_sweep
 
 
 @dataclass
@@ -101,13 +101,25 @@ def _chains(program: Program, alive: Mapping[int, Lifetime]) -> list[list[int]]:
     return list({id(chain): chain for chain in chain_of.values()}.values())
 
 
+def made_in_place(step: Step) -> list[View]:
+    """Return the results of a step that are written where, and when, it reads the same place for the last time.
+
+    The memory of the results of a product may hold it before they are made; that of a row of a sweep which is read
+    several times, what one loop over it keeps for the next; and totals are written from the beginning on.
+    """
+    if step.op is fused_sweep and not step.attrs["expression"].uses_totals:
+        return [view for view, full in zip(step.outputs, step.attrs["full"], strict=True) if full]
+    return list(step.outputs) if step.op is fused else []
+
+
 def _donations(program: Program, step: Step | None, alive: Mapping[int, Lifetime], position: int) -> dict[int, int]:
     """Return output -> input pairs of a step that may work in place: the input dies where the output begins."""
-    if step is None or step.op is not fused:  # the memory of the results of a product may hold it before they are made
+    if step is None:
         return {}
-    taken = {step.inputs[k].buffer for k in step.read_elsewhere}
+    results = made_in_place(step)
+    taken = {step.inputs[k].buffer for k in step.read_elsewhere} if results else set()
     pairs: dict[int, int] = {}
-    for output in step.outputs:
+    for output in results:
         life = alive.get(output.buffer)
         if life is None or life.first != position or not _is_whole(program, output):
             continue

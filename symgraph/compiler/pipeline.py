@@ -19,6 +19,7 @@ from symgraph.compiler.pointwise import pointwise
 from symgraph.compiler.pooled import pooled
 from symgraph.compiler.program import Program
 from symgraph.compiler.prune import prune
+from symgraph.compiler.recompute import FAST, recompute
 from symgraph.compiler.rows import gather_sums, touch_rows
 from symgraph.compiler.schedule import schedule
 from symgraph.compiler.simplify import simplify
@@ -43,6 +44,7 @@ class Context:
         decided: how sizes that were unknown relate in the call at hand.
         fixed: placeholders with a known value (the learning phase).
         sizes: values of the symbols in the call at hand.
+        memory: "fast" or "small" (see `symgraph.compiler.recompute`).
     """
 
     lowerings: Lowerings
@@ -50,6 +52,7 @@ class Context:
     decided: tuple[Decided, ...] = ()
     fixed: Mapping[Node, Any] = field(default_factory=dict)
     sizes: Mapping[Atom, int] = field(default_factory=dict)
+    memory: str = FAST
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,8 @@ GRAPH_PASSES = (
          lambda graph, context: touch_rows(graph, context.lowerings)),
     Pass("sweep", "after fuse, whose loops and reductions it joins, and after touch rows, which looks at single loops",
          lambda graph, context: sweep(graph, context.lowerings)),
+    Pass("recompute", "last of those on graphs: it looks at what loops write for each other",
+         lambda graph, context: recompute(graph, context.memory, context.sizes)),
 )  # fmt: skip
 
 #: Graph -> Program -> Program.
@@ -150,6 +155,6 @@ def compile_graph(
 
 def _size(value: Graph | Program) -> str:
     if isinstance(value, Graph):
-        return f"{len(topological_order(value.roots))} nodes"
+        return f"{len(topological_order(value.roots))} nodes" + (f"; {value.note}" if value.note else "")
     slots = f", {len(value.plan.slots)} memory slots" if value.plan is not None else ""
     return f"{len(value.steps)} steps, {len(value.buffers)} buffers{slots}"

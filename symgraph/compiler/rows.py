@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Mapping, Sequence
 from typing import TypeVar
 
+from symgraph.compiler.compose import part_of
 from symgraph.compiler.graph import Graph, rebuild
 from symgraph.compiler.lowerings import Lowerings
-from symgraph.graph.node import Attributes, Node
+from symgraph.graph.node import Node
 from symgraph.graph.traverse import consumers, topological_order
 from symgraph.graph.type import Atom, evaluate, size_of
 from symgraph.ops.elementwise import add
@@ -185,7 +186,7 @@ def _by_rows(maker: Node, targets: Sequence[Node]) -> Node | None:
         return None
     bases = tuple(operands.index(target) for target in targets)
     firsts = item(first_rows(indices.pop(), rows=shape[0]), 1)
-    expression, kept = _needed(Expression(expression.operands, expression.instructions, tuple(results)), bases)
+    expression, kept = part_of(expression, results, bases)
     bases = tuple(kept.index(base) for base in bases)
     made = fused_rows(*(operands[k] for k in kept), firsts, expression=expression, shape=shape, bases=bases)
     made.source = maker.source
@@ -253,25 +254,3 @@ def _where_zero(each: Instruction, arguments: Sequence[str | None]) -> str | Non
     if each.op == "sub" and arguments[1] == "zero":
         return arguments[0]
     return None
-
-
-def _needed(expression: Expression, bases: Sequence[int]) -> tuple[Expression, list[int]]:
-    """Return an expression without what its results do not read, and the numbers of the operands it keeps."""
-    count = len(expression.operands)
-    wanted = set(expression.results)
-    for k in range(len(expression.instructions) - 1, -1, -1):
-        if count + k in wanted:
-            wanted.update(expression.instructions[k].arguments)
-    operands = [k for k in range(count) if k in wanted or k in bases]
-    instructions = [k for k in range(len(expression.instructions)) if count + k in wanted]
-    number = {old: new for new, old in enumerate([*operands, *(count + k for k in instructions)])}
-    kept = []
-    for k in instructions:
-        each = expression.instructions[k]
-        arguments = tuple(number[argument] for argument in each.arguments)
-        kept.append(Instruction(each.op, Attributes(each.attrs), arguments, each.dtype, each.varies))
-    return Expression(
-        tuple(expression.operands[k] for k in operands),
-        tuple(kept),
-        tuple(number[result] for result in expression.results),
-    ), operands

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from symgraph.compiler.compose import Composer, Name
 from symgraph.compiler.graph import Graph, rebuild
 from symgraph.compiler.groups import Groups
 from symgraph.compiler.lowerings import Lowerings
 from symgraph.graph.node import Attributes, Node, items_of
 from symgraph.graph.traverse import consumers, topological_order
 from symgraph.graph.type import Shape, size_of
-from symgraph.ops.fused import Expression, Instruction, fused, fused_reduce, fused_sweep
+from symgraph.ops.fused import Expression, fused, fused_reduce, fused_sweep
 from symgraph.ops.reduction import reduced_shape
 from symgraph.ops.scan import item, item_op
 from symgraph.ops.shape import reshape, reshape_op
@@ -161,73 +162,40 @@ class _Search:
 # ------------------------------------------------------------------------------------------------ the new operations
 
 
-class _Composer:
-    """Puts the expressions of the members of a group together; each value is computed once."""
+class _Members:
+    """Puts the expressions of the members of a group together."""
 
     def __init__(self, shape: Shape, axes: tuple[int, ...]) -> None:
         self.shape, self.axes = shape, axes
-        self.operands: list[Node] = []  # in the form in which they are read
-        self.instructions: list[tuple[str, Attributes, tuple, str, bool]] = []
-        self.known: dict[tuple, tuple] = {}
-        self.values: dict[Node, tuple] = {}  # node -> the name of its value
-
-    def operand(self, node: Node) -> tuple:
-        """The name of an operand."""
-        if node not in self.operands:
-            self.operands.append(node)
-        return ("operand", self.operands.index(node))
-
-    def instruct(self, op: str, attrs: Attributes, arguments: tuple, dtype: str, varies: bool) -> tuple:
-        """The name of the result of an instruction."""
-        key = (op, attrs, arguments, dtype)
-        name = self.known.get(key)
-        if name is None:
-            name = self.known[key] = ("instruction", len(self.instructions))
-            self.instructions.append((op, attrs, arguments, dtype, varies))
-        return name
+        self.composer = Composer()
+        self.names: dict[Node, Name] = {}
 
     def add(self, node: Node) -> None:
         """Add a member."""
         if node.op in (item_op, reshape_op):
             if node.op is reshape_op:
-                self.values[node] = self.values[node.inputs[0]]
+                self.names[node] = self.names[node.inputs[0]]
             return
         expression: Expression = node.attrs["expression"]
         without_axes = len(node.attrs["shape"]) < len(self.shape)  # one number for each row: it gets the axes back
-        names: list[tuple] = [self._read(read, without_axes) for read in node.inputs]
-        for each in expression.instructions:
-            arguments = tuple(names[argument] for argument in each.arguments)
-            names.append(self.instruct(each.op, each.attrs, arguments, each.dtype, each.varies))
+        names = self.composer.add(expression, [self._read(read, without_axes) for read in node.inputs])
         results = [names[result] for result in expression.results]
         if node.op is fused_reduce:
             dtype = expression.dtype(expression.results[0])
-            self.values[node] = self.instruct(node.attrs["reduce"], Attributes({}), (results[0],), dtype, True)
+            reduce = node.attrs["reduce"]
+            self.names[node] = self.composer.instruct(reduce, Attributes({}), (results[0],), dtype, True)
         elif len(results) == 1:
-            self.values[node] = results[0]
+            self.names[node] = results[0]
         else:
-            for k, name in enumerate(results):
-                self.values[item(node, k)] = name
+            self.names.update((item(node, k), name) for k, name in enumerate(results))
 
-    def _read(self, read: Node, without_axes: bool) -> tuple:
-        known = self.values.get(read)
+    def _read(self, read: Node, without_axes: bool) -> Name:
+        known = self.names.get(read)
         if known is not None:
             return known
         if without_axes and read.rank:
             read = reshape(read, (*read.shape, *(1,) * len(self.axes)))
-        return self.operand(read)
-
-    def expression(self, results: Sequence[tuple]) -> Expression:
-        """The whole as one expression."""
-
-        def number(name: tuple) -> int:
-            kind, k = name
-            return k if kind == "operand" else len(self.operands) + k
-
-        made = tuple(
-            Instruction(op, attrs, tuple(map(number, arguments)), dtype, varies)
-            for op, attrs, arguments, dtype, varies in self.instructions
-        )
-        return Expression(tuple(each.dtype for each in self.operands), made, tuple(map(number, results)))
+        return self.composer.operand(read)
 
 
 def _rebuilt(graph: Graph, order: Sequence[Node], search: _Search) -> Graph:
@@ -242,22 +210,22 @@ def _rebuilt(graph: Graph, order: Sequence[Node], search: _Search) -> Graph:
                 new[node] = rebuild(node, tuple(new[read] for read in node.inputs))
             return
         shape, axes = search.domain[groups.unit(members[0])]
-        composer = _Composer(shape, axes)
+        inside = _Members(shape, axes)
         for node in members:
-            composer.add(node)
+            inside.add(node)
         results = _results(members, groups, readers, roots)
-        names = list(dict.fromkeys((composer.values[node], node.shape == shape) for node in results))
-        operands = [_moved(read, new) for read in composer.operands]
+        names = list(dict.fromkeys((inside.names[node], node.shape == shape) for node in results))
+        operands = [_moved(read, new) for read in inside.composer.operands]
         made = fused_sweep(
             *operands,
-            expression=composer.expression([name for name, _ in names]),
+            expression=inside.composer.expression([name for name, _ in names]),
             shape=shape,
             axes=axes,
             full=tuple(whole for _, whole in names),
         )
         made.source = made.source or next((node.source for node in kernels if node.source), None)
         for node in results:
-            k = names.index((composer.values[node], node.shape == shape))
+            k = names.index((inside.names[node], node.shape == shape))
             value = made if len(names) == 1 else item(made, k)
             new[node] = value if value.shape == node.shape else reshape(value, node.shape)
         for node in members:  # what nobody outside reads
@@ -295,5 +263,5 @@ def _results(
 
 
 def _moved(read: Node, new: dict[Node, Node]) -> Node:
-    """An operand in the new graph; the composer may have reshaped it."""
+    """An operand in the new graph; it may have been reshaped on the way in."""
     return new[read] if read in new else reshape(new[read.inputs[0]], read.shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from symgraph.compiler.graph import Graph
-from symgraph.compiler.memory import lifetimes, positions
+from symgraph.compiler.memory import lifetimes, made_in_place, positions
 from symgraph.compiler.program import INPUT, OUTPUT, TEMPORARY, VARIABLE, Program, View
 from symgraph.graph.traverse import topological_order
 
@@ -81,6 +81,8 @@ def _verify_plan(program: Program) -> None:
             if alive[earlier].last < alive[later].first:
                 continue
             step = starts[alive[later].first]
-            in_place = alive[earlier].last == alive[later].first and step.name == "fused"
+            in_place = alive[earlier].last == alive[later].first and any(
+                view.buffer == later for view in made_in_place(step)
+            )
             if not in_place:
                 raise VerifyError(f"buffers {earlier} and {later} share a slot and are alive together")

@@ -8,6 +8,9 @@ from symgraph.graph.node import Attributes
 from symgraph.graph.type import Shape, TensorType, TupleType, Type
 from symgraph.ops.op import declare
 
+#: Reductions that can be instructions (see `fused_sweep`).
+TOTALS = frozenset({"all", "any", "max", "min", "prod", "sum"})
+
 
 @dataclass(frozen=True)
 class Instruction:
@@ -46,6 +49,13 @@ class Expression:
     def tables(self) -> frozenset[int]:
         """The operands that are read by row number (`rows_at`) instead of place by place."""
         return frozenset(each.arguments[0] for each in self.instructions if each.op == "rows_at")
+
+    @property
+    def uses_totals(self) -> bool:
+        """Whether something reads the result of a reduction among the instructions, so that rows are read again."""
+        count = len(self.operands)
+        totals = {count + k for k, each in enumerate(self.instructions) if each.op in TOTALS}
+        return any(not totals.isdisjoint(each.arguments) for each in self.instructions)
 
     def dtype(self, value: int) -> str:
         """The element type of a value number."""

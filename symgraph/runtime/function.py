@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from symgraph import config
 from symgraph.compiler.graph import Graph, rebuild
 from symgraph.compiler.pipeline import Context, Record, compile_graph
 from symgraph.compiler.program import Program
@@ -272,7 +273,7 @@ class Function:
         if variant is None:
             fixed = dict(self._phases)
             fixed.update({self._graph.inputs[k]: value for k, value in zip(self._phase_inputs, phase, strict=True)})
-            context = Context(self.executor.lowerings, evaluate_node, decided, fixed, sizes)
+            context = Context(self.executor.lowerings, evaluate_node, decided, fixed, sizes, config.memory())
             records: list[Record] = []
             fed = Graph(tuple(self._graph.inputs[k] for k in self._fed), self._graph.outputs, self._graph.updates)
             program = compile_graph(fed, context, check=CHECK, records=records)

@@ -15,7 +15,7 @@ from symgraph.graph.node import items_of
 from symgraph.graph.traverse import topological_order
 from symgraph.graph.type import new_symbol
 from symgraph.ops import elementwise as e
-from symgraph.ops import nn, reduction, shape
+from symgraph.ops import linalg, nn, reduction, shape
 from symgraph.ops.leaf import placeholder
 from symgraph.runtime.executor import use
 
@@ -109,6 +109,7 @@ def _formulas(x, w):
     soft = K.softmax(x)
     middle = K.mean(x, axis=-1, keepdims=True)
     spread = K.mean(K.square(x - middle), axis=-1, keepdims=True)
+    normal = (x - middle) / K.sqrt(spread + 1e-3)
     made = K.switch(K.greater(x, 0.0), x * w, K.zeros_like(x))
     top = K.max(x, axis=[1, 2], keepdims=True)
     powers = K.exp(x - top)
@@ -120,7 +121,7 @@ def _formulas(x, w):
         "with loop": [made, K.sum(made, axis=[0, 1]), K.sum(made * x, axis=[0, 1])],
         "with loop, rows": [made, K.sum(made, axis=-1), K.any(x > 1, axis=-1), K.all(x > -9, axis=-1)],
         "softmax": [soft, K.sum(soft * x, axis=-1), K.log(soft)],
-        "normalised": [(x - middle) / K.sqrt(spread + 1e-3) * w, spread, K.softmax((x - middle) / K.sqrt(spread + 1e-3))],
+        "normalised": [normal * w, spread, K.softmax(normal)],
         "two axes": [powers / K.sum(powers, axis=[1, 2], keepdims=True), top, K.sum(powers * powers, axis=[1, 2])],
     }  # fmt: skip
 
@@ -181,3 +182,28 @@ def test_extremes_not_a_number_and_infinite_rows():
         got = K.function([x], [K.softmax(x), K.max(x, axis=-1)])([values])
     for one, two in zip(wanted, got, strict=True):
         np.testing.assert_allclose(two, one, rtol=1e-6)
+
+
+def test_what_a_sweep_writes_may_take_the_place_of_what_it_reads():
+    """But not its totals, which are written before all has been read; nor rows that are read again."""
+    from symgraph.compiler.alias import alias
+    from symgraph.compiler.memory import plan_memory
+    from symgraph.compiler.schedule import schedule
+
+    first = placeholder((64, 8), "float32")
+    middle = linalg.matmul(first, placeholder((8, 8), "float32"))
+
+    def program(*outputs):
+        graph = sweep(fuse(Graph((), outputs), LOWERINGS), LOWERINGS)
+        planned = plan_memory(alias(schedule(graph, LOWERINGS, lambda body: body)), {})
+        verify(planned)
+        (step,) = [each for each in planned.steps if each.name == "fused_sweep"]
+        slot = planned.plan.slot_of
+        return slot[step.inputs[0].buffer], [slot.get(view.buffer) for view in step.outputs]
+
+    made = middle * 2.0
+    read, written = program(linalg.matmul(made, made, transpose_x=True), e.exp(reduction.sum_(made, (0,))))
+    assert written[0] == read and read not in written[1:]
+    top = reduction.max_(middle, (1,), keepdims=True)
+    read, written = program(linalg.matmul(e.exp(middle - top), middle, transpose_x=True))
+    assert read not in written

@@ -9,7 +9,8 @@ Kernels take all sizes as arguments, so layers share them. Results do not depend
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from symgraph.backends.cpu.lower import direct, gathered, winograd
 from symgraph.backends.cpu.lower.depthwise import depthwise, depthwise_input, depthwise_kernel
@@ -21,8 +22,41 @@ from symgraph.compiler.program import Buffer, Step, View
 from symgraph.graph.node import Node, items_of
 from symgraph.graph.type import DimLike, size_of
 
+Worth = Callable[[Step], DimLike]
+Needs = Callable[[Step], list[tuple[str, DimLike]]]
+Emit = Callable[[Step, Sequence[Buffer]], list[KernelCall]]
+Scratch = Callable[[Step, bool], list[tuple[str, DimLike]]]
+Lower = Callable[[Step, Sequence[Buffer], bool], list[KernelCall]]
+
 #: Lines of a kernel that are turned at a time.
 TURNED = 16
+
+
+def _either(worth: Worth, scratch: Scratch, lower: Lower) -> tuple[Needs, Emit]:
+    """Choose between Winograd's algorithm and other ways by the size of the batch, which a call binds.
+
+    Args:
+        worth: 1 for steps where the first pays, 0 where it does not - known when the batch is, unless it is a number.
+        scratch, lower: the working memory and the calls of a step, with Winograd's algorithm or without.
+
+    Returns:
+        The working memory and the calls of a step that is done in the one way or the other.
+    """
+
+    def needs(step: Step) -> list[tuple[str, DimLike]]:
+        fast = worth(step)
+        return scratch(step, fast == 1) if isinstance(fast, int) else [*scratch(step, True), *scratch(step, False)]
+
+    def emit(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
+        fast = worth(step)
+        if isinstance(fast, int):
+            return lower(step, buffers, fast == 1)
+        count = len(scratch(step, True))
+        first = lower(replace(step, scratch=step.scratch[:count]), buffers, True)
+        second = lower(replace(step, scratch=step.scratch[count:]), buffers, False)
+        return [*(replace(call, active=fast) for call in first), *(replace(call, active=1 - fast) for call in second)]
+
+    return needs, emit
 
 
 def _conv_parts(step: Step) -> tuple[Geometry, int, bool]:
@@ -33,11 +67,18 @@ def _conv_parts(step: Step) -> tuple[Geometry, int, bool]:
     return geometry, groups, groups > 1 and kernel.shape[-2] == 1
 
 
-def _conv_scratch(step: Step) -> list[tuple[str, DimLike]]:
+def _conv_is_fast(step: Step) -> DimLike:
+    geometry, groups, alone = _conv_parts(step)
+    x, kernel = step.inputs[-2:]
+    fits = not alone and winograd.fits(geometry, groups, x.shape[-1], kernel.shape[-1], x.dtype)
+    return winograd.pays(geometry, x.shape[0]) if fits else 0
+
+
+def _conv_scratch(step: Step, fast: bool) -> list[tuple[str, DimLike]]:
     geometry, groups, alone = _conv_parts(step)
     x, kernel = step.inputs[-2:]
     finish = Finish(step)
-    if not alone and winograd.fits(geometry, groups, x.shape[-1], kernel.shape[-1], x.dtype):
+    if fast:
         return _winograd_scratch(x.shape[-1], kernel.shape[-1], finish)
     if not alone and direct.fits(kernel.shape, x.dtype):
         taps = direct.forward_taps(geometry)
@@ -69,18 +110,16 @@ def _pools(node: Node, window: tuple[int, ...]) -> bool:
     if (groups > 1 and kernel.shape[-2] == 1) or not can_pool(items_of(node.type)[0].shape, window):
         return False
     geometry = geometry_of(node, x.shape[1:-1], items_of(node.type)[0].shape[1:-1], kernel.shape[:-2])
-    if winograd.fits(geometry, groups, x.shape[-1], kernel.shape[-1], x.dtype):
-        return winograd.can_pool(window)
+    if winograd.fits(geometry, groups, x.shape[-1], kernel.shape[-1], x.dtype) and not winograd.can_pool(window):
+        return False
     return direct.fits(kernel.shape, x.dtype)
 
 
-@register("conv", scratch=_conv_scratch)
-@register("fused_conv", strided=True, contiguous=2, scratch=_conv_scratch, pools=_pools)
-def conv(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
+def _conv(step: Step, buffers: Sequence[Buffer], fast: bool) -> list[KernelCall]:
     x, kernel = step.inputs[-2:]
     geometry, groups, alone = _conv_parts(step)
     finish = Finish(step)
-    if not alone and winograd.fits(geometry, groups, x.shape[-1], kernel.shape[-1], x.dtype):
+    if fast:
         transformed, working, *tiles = step.scratch
         return [
             winograd.transform_kernel(buffers, kernel, transformed),
@@ -103,6 +142,11 @@ def conv(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     else:
         calls = [gathered.forward(buffers, x, kernel, target, step.scratch[0], geometry, groups, finish)]
     return calls if finish.target is not None else [*calls, *_after(step, buffers, target)]
+
+
+_conv_needs, _conv_calls = _either(_conv_is_fast, _conv_scratch, _conv)
+register("conv", scratch=_conv_needs)(_conv_calls)
+register("fused_conv", strided=True, contiguous=2, scratch=_conv_needs, pools=_pools)(_conv_calls)
 
 
 def _made_in(finish: Finish, tiles: Sequence[View]) -> View:
@@ -132,9 +176,16 @@ def _is_depthwise_by_one(step: Step) -> bool:
     return _steps_by_one(step) and step.inputs[0].shape[-1] == step.attrs["groups"]
 
 
-def _input_scratch(step: Step) -> list[tuple[str, DimLike]]:
+def _input_is_fast(step: Step) -> DimLike:
     grad, kernel = step.inputs[-2:]
-    groups, geometry, way = step.attrs["groups"], _input_geometry(step), _way_back(step)
+    geometry, groups = _input_geometry(step), step.attrs["groups"]
+    fits = winograd.fits(geometry, groups, grad.shape[-1], kernel.shape[-2], grad.dtype)
+    return winograd.pays(geometry, grad.shape[0]) if fits else 0
+
+
+def _input_scratch(step: Step, fast: bool) -> list[tuple[str, DimLike]]:
+    grad, kernel = step.inputs[-2:]
+    groups, geometry, way = step.attrs["groups"], _input_geometry(step), _way_back(step, fast)
     finish = Finish(step, way in ("winograd", "direct"))
     turned: tuple[str, DimLike] = (grad.dtype, kernel.size)
     if way == "winograd":
@@ -158,25 +209,23 @@ def _input_geometry(step: Step) -> Geometry:
     return geometry_of(step, step.attrs["input_shape"][1:-1], grad.shape[1:-1], kernel.shape[:-2])
 
 
-def _way_back(step: Step) -> str:
+def _way_back(step: Step, fast: bool) -> str:
     """How the gradient of the input is made."""
     grad, kernel = step.inputs[-2:]
     geometry, groups = _input_geometry(step), step.attrs["groups"]
     if groups > 1 and kernel.shape[-2] == 1:
         return "depthwise" if _is_depthwise_by_one(step) else "depthwise strided"
-    if winograd.fits(geometry, groups, grad.shape[-1], kernel.shape[-2], grad.dtype):
+    if fast:
         return "winograd"
     if direct.fits(kernel.shape, grad.dtype) and direct.can_send_back(geometry):
         return "direct"
     return "turned" if _steps_by_one(step) else "scattered"
 
 
-@register("conv_input_gradient", scratch=_input_scratch)
-@register("fused_conv_input_gradient", strided=True, contiguous=2, scratch=_input_scratch)
-def conv_input_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
+def _input_gradient(step: Step, buffers: Sequence[Buffer], fast: bool) -> list[KernelCall]:
     """With strides of 1, a convolution with the kernel turned round; else products added where they came from."""
     grad, kernel = step.inputs[-2:]
-    groups, geometry, way = step.attrs["groups"], _input_geometry(step), _way_back(step)
+    groups, geometry, way = step.attrs["groups"], _input_geometry(step), _way_back(step, fast)
     finish = Finish(step, way in ("winograd", "direct"))
     if way == "direct":
         packed, borders, *tiles = step.scratch
@@ -217,6 +266,11 @@ def conv_input_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCal
     else:
         calls.append(gathered.forward(buffers, grad, turned, target, step.scratch[1], around, groups, finish))
     return calls if finish.target is not None else [*calls, *_after(step, buffers, target)]
+
+
+_input_needs, _input_calls = _either(_input_is_fast, _input_scratch, _input_gradient)
+register("conv_input_gradient", scratch=_input_needs)(_input_calls)
+register("fused_conv_input_gradient", strided=True, contiguous=2, scratch=_input_needs)(_input_calls)
 
 
 def _turn(buffers: Sequence[Buffer], kernel: View, turned: View, groups: int) -> KernelCall:
@@ -261,13 +315,20 @@ def _kernel_parts(step: Step) -> tuple[Geometry, int, bool]:
     return geometry, groups, groups > 1 and target.shape[-2] == 1
 
 
-def _kernel_scratch(step: Step) -> list[tuple[str, DimLike]]:
+def _kernel_is_fast(step: Step) -> DimLike:
+    geometry, groups, _ = _kernel_parts(step)
+    (target,) = step.outputs
+    fits = winograd.fits(geometry, groups, target.shape[-2], target.shape[-1], target.dtype)
+    return winograd.pays(geometry, step.inputs[0].shape[0]) if fits else 0
+
+
+def _kernel_scratch(step: Step, fast: bool) -> list[tuple[str, DimLike]]:
     geometry, groups, alone = _kernel_parts(step)
     (target,) = step.outputs
     if alone:
         return [(target.dtype, target.size)]
     channels, filters = target.shape[-2:]
-    if winograd.fits(geometry, groups, channels, filters, target.dtype):
+    if fast:
         assert isinstance(channels, int) and isinstance(filters, int)
         return [winograd.gradient_memory(channels, filters), winograd.gradient_working_memory(channels, filters)]
     if direct.fits(target.shape, target.dtype) and not gathered.is_plain(geometry, groups):
@@ -282,8 +343,7 @@ def _kernel_scratch(step: Step) -> list[tuple[str, DimLike]]:
     return needs
 
 
-@register("conv_kernel_gradient", scratch=_kernel_scratch)
-def conv_kernel_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
+def _kernel_gradient(step: Step, buffers: Sequence[Buffer], fast: bool) -> list[KernelCall]:
     """Transposed windows times gradients. A small kernel is summed in parts of the batch; of a large one, threads take
     rows."""
     x, grad = step.inputs
@@ -291,8 +351,7 @@ def conv_kernel_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCa
     geometry, groups, alone = _kernel_parts(step)
     if alone:
         return [depthwise_kernel(buffers, x, grad, target, step.scratch[0], geometry)]
-    channels, filters = target.shape[-2:]
-    if winograd.fits(geometry, groups, channels, filters, target.dtype):
+    if fast:
         sums, working = step.scratch
         return winograd.kernel_gradient(buffers, x, grad, target, sums, working, geometry)
     plain, small = gathered.is_plain(geometry, groups), _is_small(target)
@@ -309,6 +368,10 @@ def conv_kernel_gradient(step: Step, buffers: Sequence[Buffer]) -> list[KernelCa
     if small:
         calls.append(_together(buffers, parts, target, gathered.PARTS))
     return calls
+
+
+_kernel_needs, _kernel_calls = _either(_kernel_is_fast, _kernel_scratch, _kernel_gradient)
+register("conv_kernel_gradient", scratch=_kernel_needs)(_kernel_calls)
 
 
 def _together(buffers: Sequence[Buffer], sums: View, target: View, parts: int) -> KernelCall:

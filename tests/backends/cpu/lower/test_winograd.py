@@ -99,3 +99,24 @@ def test_exact_mode_and_small_layers_use_direct_sums(monkeypatch):
     assert not any(name.startswith("winograd") for name in kernels(exact))
     for got, want in zip(results, direct(x, K.get_value(w), g, "same"), strict=True):
         assert np.abs(got - want).max() <= 2e-6 * np.abs(want).max()
+
+
+def test_small_images_wait_for_a_batch_that_pays():
+    """Images of 7x7: direct sums for one, Winograd for eight, in one program; the same with pooling."""
+    x, w, g = (K.placeholder(shape=shape) for shape in ((None, 7, 7, 32), (3, 3, 32, 48), (None, 7, 7, 48)))
+    y = K.conv2d(x, w, padding="same")
+    pooled = K.pool2d(K.tanh(y), (2, 2), strides=(2, 2))
+    function = K.function([x, w, g], [y, *K.gradients(K.sum(y * g), [x, w])])
+    other = K.function([x, w], [pooled])
+    kernel = RANDOM.randn(3, 3, 32, 48).astype("float32") / 9
+    for images in (8, 1, 0, 33):
+        arrays = [RANDOM.randn(images, 7, 7, c).astype("float32") for c in (32, 48)]
+        arrays.insert(1, kernel)
+        want = direct(*arrays, "same")
+        got = function(arrays)
+        for one, two in zip(got, want, strict=True):
+            assert np.abs(one - two).max(initial=0) <= 5e-6 * np.abs(two).max(initial=1e-30)
+        (found,) = other(arrays[:2])
+        windows = np.tanh(want[0])[:, :6, :6].reshape(images, 3, 2, 3, 2, 48)
+        assert np.abs(found - windows.max(axis=(2, 4))).max(initial=0) <= 1e-5
+    assert len(function.variants()) == 1 and {"winograd", "conv_direct"} <= kernels(function)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from symgraph import backend as K
+from symgraph import config
 from symgraph.autodiff import gradients
 from symgraph.compiler.graph import Graph
 from symgraph.compiler.unpool import unpool
@@ -68,7 +69,10 @@ def test_sums_over_all_places(x):
         assert unpooled(total) == (total,)
 
 
-@pytest.mark.parametrize(("size", "stride", "padding"), [(2, 2, "valid"), (3, 2, "same"), (3, 1, "valid")])
+@pytest.mark.parametrize(
+    ("size", "stride", "padding"),
+    [(2, 2, "valid"), (2, 3, "valid"), (3, 2, "same"), (3, 1, "valid"), (5, 2, "same"), (5, 3, "valid")],
+)
 def test_values_and_gradients(size, stride, padding):
     """With negative maxima, ties and NaN, as without the pass: against the gradient made by hand."""
     random = np.random.RandomState(1)
@@ -103,3 +107,25 @@ def test_values_and_gradients(size, stride, padding):
         want[n, r, s, c] += w[n, i, j, c] if value > 0 else 0
     np.testing.assert_allclose(got[1], want, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(got[2], want.sum((0, 1, 2)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 4])
+@pytest.mark.parametrize("images", [0, 1, 2])
+def test_threads_share_the_lines_of_few_images(images, threads):
+    """Gradients of windows that overlap, of maxima, means and depthwise convolutions, against the reference."""
+    random = np.random.RandomState(2)
+    array, kernel = random.standard_normal((images, 11, 9, 4)), random.standard_normal((3, 3, 4, 2))
+    before, results = config.threads(), []
+    try:
+        config.set_threads(threads)
+        for name, dtype in (("numpy", "float64"), ("numba", "float32")):
+            with use(name):
+                x, w = K.placeholder(shape=(None, 11, 9, 4), dtype=dtype), K.variable(kernel, dtype=dtype)
+                parts = [K.pool2d(x, (3, 3), (2, 2), "same", pool_mode=mode) for mode in ("max", "avg")]
+                parts.append(K.depthwise_conv2d(x, w, strides=(2, 2), padding="same"))
+                grads = [K.gradients(K.sum(K.square(part)), [x])[0] for part in parts]
+                results.append(K.function([x], grads)([array.astype("float32").astype(dtype)]))
+    finally:
+        config.set_threads(before)
+    for want, got in zip(*results, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)

@@ -8,6 +8,7 @@ Environment variables
     KERAS_BACKEND             executor: numba (or cpu), cupy (or gpu), numpy, or one that another package registers
     KERAS_HOME                folder of ``keras.json`` and of downloaded files (default ``~/.keras``)
     SYMGRAPH_NUM_THREADS      threads of the CPU executor (then OMP_NUM_THREADS, then the CPUs this process may use)
+    SYMGRAPH_FIRST_STEPS      "interpret" runs the first steps with NumPy while kernels are compiled (default "compile")
     SYMGRAPH_MEMORY           "small" makes values again rather than keep them, where that is cheap (default "fast")
     SYMGRAPH_CACHE            where compiled kernels are kept (default: the user's cache folder)
 """
@@ -36,6 +37,7 @@ __all__ = [
     "executor_label",
     "executor_name",
     "find_executor",
+    "first_steps",
     "floatx",
     "image_data_format",
     "image_dim_ordering",
@@ -46,6 +48,7 @@ __all__ = [
     "reset",
     "set_epsilon",
     "set_executor",
+    "set_first_steps",
     "set_floatx",
     "set_image_data_format",
     "set_image_dim_ordering",
@@ -57,6 +60,7 @@ __all__ = [
 ]
 
 FLOAT_TYPES = ("float16", "float32", "float64")
+FIRST_STEPS = ("compile", "interpret")
 MEMORY = ("fast", "small")
 ENTRY_POINT_GROUP = "symgraph.backends"
 
@@ -67,7 +71,7 @@ _SHORT_NAMES = {"cpu": "numba", "gpu": "cupy"}
 _OTHER_KERAS = frozenset({"tensorflow", "theano", "cntk", "jax", "torch", "mxnet", "openvino"})
 _FORMAT_OF_ORDERING = {"tf": "channels_last", "th": "channels_first"}
 _ORDERING_OF_FORMAT = {value: key for key, value in _FORMAT_OF_ORDERING.items()}
-_FILE_KEYS = ("backend", "epsilon", "floatx", "image_data_format", "image_dim_ordering", "memory")
+_FILE_KEYS = ("backend", "epsilon", "floatx", "first_steps", "image_data_format", "image_dim_ordering", "memory")
 
 
 class ConfigurationError(ValueError):
@@ -161,6 +165,8 @@ def _checked(path: Path, values: dict[str, Any]) -> dict[str, Any]:
     checked: dict[str, Any] = {}
     if "floatx" in values:
         checked["floatx"] = _one_of(values["floatx"], FLOAT_TYPES, f"{path}: 'floatx'")
+    if "first_steps" in values:
+        checked["first_steps"] = _one_of(values["first_steps"], FIRST_STEPS, f"{path}: 'first_steps'")
     if "memory" in values:
         checked["memory"] = _one_of(values["memory"], MEMORY, f"{path}: 'memory'")
     if "epsilon" in values:
@@ -497,6 +503,38 @@ def _exact() -> Setting:
     return Setting("exact", given == "1", "SYMGRAPH_EXACT" if given else "default")
 
 
+def set_first_steps(how: str) -> None:
+    """Choose what a function of the CPU executor does while its kernels are being compiled.
+
+    ``'compile'`` waits for them. ``'interpret'`` computes its first calls with NumPy, kernels being compiled in the
+    background, and changes over between two calls; it says so once. NumPy rounds otherwise than kernels do, so the last
+    bits of what is trained then depend on how fast they were compiled: the same seed gives the same bits only with
+    ``'compile'``, the default, or where the kernel cache has all kernels. It holds for functions that are first called
+    from now on.
+
+    # Arguments
+        how: ``'compile'`` or ``'interpret'``; anything else raises ValueError.
+    """
+    _store.chosen["first_steps"] = _one_of(how, FIRST_STEPS, "first_steps")
+
+
+def first_steps() -> str:
+    """What a function does while its kernels are being compiled, ``'compile'`` or ``'interpret'`` (see the setter).
+
+    What `set_first_steps` set, or ``SYMGRAPH_FIRST_STEPS``, or the key ``first_steps`` of the file.
+    """
+    return _first_steps().value
+
+
+def _first_steps() -> Setting:
+    if "first_steps" in _store.chosen:
+        return Setting("first_steps", _store.chosen["first_steps"], "set by the program (set_first_steps)")
+    given = os.environ.get("SYMGRAPH_FIRST_STEPS", "").strip()
+    if given:
+        return Setting("first_steps", _one_of(given, FIRST_STEPS, "SYMGRAPH_FIRST_STEPS"), "SYMGRAPH_FIRST_STEPS")
+    return Setting("first_steps", _value("first_steps", "compile"), _where("first_steps"))
+
+
 def kernel_cache_directory() -> Path:
     """The folder of compiled kernels; it need not exist or be writable.
 
@@ -540,6 +578,7 @@ def settings() -> list[Setting]:
         _threads(),
         _exact(),
         _memory(),
+        _first_steps(),
         _kernel_cache_directory(),
         Setting("keras_home", keras_home(), home),
         Setting("configuration_file", path, f"{home}; {'read' if path.exists() else 'does not exist'}"),

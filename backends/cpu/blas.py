@@ -205,12 +205,17 @@ def leave(thread, threads, args):
 """
 
 
+def guard_kernels() -> list[tuple[str, str]]:
+    """Name and text of the kernels that programs which call BLAS begin and end with; none where none are needed."""
+    return [("enter", _ENTER), ("leave", _LEAVE)] if library().set_threads else []
+
+
 @functools.cache
 def _guard_functions() -> tuple[Any, Any]:
     from symgraph.backends.cpu import objects
 
     native = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
-    enter_address, leave_address = objects.compile_kernels([("enter", _ENTER), ("leave", _LEAVE)])
+    enter_address, leave_address = objects.compile_kernels(guard_kernels())
     return native(enter_address), native(leave_address)
 
 

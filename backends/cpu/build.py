@@ -1,8 +1,8 @@
 """From the source text of a kernel to the bytes of a native object file, through Numba's front end and LLVM.
 
-Imported only when the kernel cache has no object: this is the one place where Numba runs.  Numba types the function and
-writes LLVM text; the optimisation is one pipeline of our own instead of Numba's three, and nothing is linked in but
-what the kernel calls: no Python wrapper, no reference counting, no error path.
+Imported only when the kernel cache has no object: here and in front.py Numba runs.  Numba types the function and writes
+LLVM text; the optimisation is one pipeline of our own instead of Numba's three, and nothing is linked in but what the
+kernel calls: no Python wrapper, no reference counting, no error path.
 """
 
 from __future__ import annotations
@@ -15,15 +15,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import llvmlite.binding as llvm
-from llvmlite import ir
 
 from symgraph.backends.cpu import vector
 
-__all__ = ["FLAGS", "KernelError", "assembly", "build", "prepare"]
-
-#: Products and sums may become one fused instruction; nothing else is rearranged, so that ``(a + b) - b``, ``x / 3``
-#: and signed zeros are what the user wrote. Sums whose order does not matter say so themselves (``accumulate``).
-FLAGS = ("contract",)
+__all__ = ["KernelError", "assembly", "build", "prepare"]
 
 _lock = threading.RLock()
 _state: dict[str, Any] = {}
@@ -67,84 +62,6 @@ def host_features() -> str:
         return ""
 
 
-def _compiler() -> type:
-    """A Numba pipeline with the passes that kernels need: no rewrites, closures or parallel analysis."""
-    if "compiler" not in _state:
-        from numba.core import typed_passes, untyped_passes
-        from numba.core.compiler import CompilerBase
-        from numba.core.compiler_machinery import PassManager
-
-        class KernelCompiler(CompilerBase):
-            def define_pipelines(self) -> list[Any]:
-                manager = PassManager("kernel")
-                manager.add_pass(untyped_passes.TranslateByteCode, "read bytecode")
-                manager.add_pass(untyped_passes.FixupArgs, "arguments")
-                manager.add_pass(untyped_passes.IRProcessing, "control flow")
-                manager.add_pass(untyped_passes.ReconstructSSA, "single assignment")
-                manager.add_pass(typed_passes.NopythonTypeInference, "types")
-                manager.add_pass(typed_passes.PreLowerStripPhis, "remove phis")
-                manager.add_pass(typed_passes.IRLegalization, "legal")
-                manager.add_pass(typed_passes.NativeLowering, "lower")
-                manager.add_pass(typed_passes.NoPythonBackend, "result")
-                manager.finalize()
-                return [manager]
-
-        _state["compiler"] = KernelCompiler
-    return _state["compiler"]
-
-
-@contextlib.contextmanager
-def _light(target: Any) -> Iterator[None]:
-    """Keep Numba's ``target`` from growing.
-
-    Each name that is new to it would make it load all that Numba has, its memory management compiled included, and
-    each function would be linked with that: kernels use none of it.
-    """
-    target.refresh = lambda: None
-    target.post_lowering = lambda module, library: None
-    try:
-        yield
-    finally:
-        del target.refresh, target.post_lowering
-
-
-@contextlib.contextmanager
-def _remembered(typing: Any) -> Iterator[None]:
-    """Let Numba search for the signature of a call once for the same types of arguments.
-
-    The search is a third of its time, and made twice for each operator: when types are found and when code is written.
-    What the words of the kernel language and the operators on numbers mean does not change while a process runs.
-    """
-    from numba.core.types import functions
-
-    known = _state.setdefault("signatures", {})
-    kind: Any = functions.BaseFunction
-    resolve, search = typing.resolve_function_type, kind.get_call_type
-
-    def resolve_once(function: Any, arguments: Any, keywords: Any) -> Any:
-        if keywords:
-            return resolve(function, arguments, keywords)
-        key = function, tuple(arguments)
-        if key not in known:
-            known[key] = resolve(function, arguments, keywords)
-        return known[key]
-
-    def search_once(function: Any, context: Any, arguments: Any, keywords: Any) -> Any:
-        if keywords or context is not typing:
-            return search(function, context, arguments, keywords)
-        key = "search", function, tuple(arguments)
-        if key not in known:
-            known[key] = search(function, context, arguments, keywords)
-        return known[key]
-
-    typing.resolve_function_type, kind.get_call_type = resolve_once, search_once
-    try:
-        yield
-    finally:
-        del typing.resolve_function_type
-        kind.get_call_type = search
-
-
 @contextlib.contextmanager
 def _without_collections() -> Iterator[None]:
     """Put off the search for cycles of objects: Numba makes hundreds of thousands that live as long as the kernel."""
@@ -157,113 +74,58 @@ def _without_collections() -> Iterator[None]:
             gc.enable()
 
 
-def _typed_text(source: str, name: str, symbol: str) -> tuple[list[str], list[Any]]:
-    """LLVM texts of the kernel and of its plain C entry ``symbol(int64, int64, int64)``; libraries it links to."""
-    from numba.core import compiler, types
-    from numba.core.compiler_lock import global_compiler_lock
-    from numba.core.registry import cpu_target
-
-    from symgraph.backends.cpu import native_vector  # noqa: F401  (its operators must be known before the registries are)
-    from symgraph.backends.cpu.language import function_of
-    from symgraph.backends.cpu.native import native_namespace
-
-    function = function_of(source, name, native_namespace)
-    typing, target = cpu_target.typing_context, cpu_target.target_context
-    with _light(target):
-        typing.refresh()
-    if "registries" not in _state:
-        # What kernels are made of, instead of all that Numba has, which takes half a second to load.
-        from numba.core.imputils import builtin_registry
-        from numba.cpython import builtins, mathimpl, numbers, rangeobj, tupleobj  # noqa: F401  (imported to register)
-
-        target.install_registry(builtin_registry)
-        target.install_registry(mathimpl.registry)
-        _state["registries"] = True
-    flags: Any = compiler.Flags()
-    flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
-    flags.error_model = "numpy"
-    with global_compiler_lock:
-        library = target.codegen().create_library(symbol)
-        texts: list[str] = []
-        # Numba would parse, verify and optimise each module as it comes; here the text is kept and handled once.
-        library.add_ir_module = lambda module: texts.append(str(relaxed(module)))
-        with _light(target), _remembered(typing):
-            result = compiler.compile_extra(
-                typing,
-                target,
-                function,
-                (types.int64,) * 3,
-                types.void,
-                flags,
-                {},
-                library=library,
-                pipeline_class=_compiler(),
-            )
-        entry = library.create_ir_module(symbol + "_entry")
-        integer = ir.IntType(64)
-        native = ir.Function(entry, ir.FunctionType(ir.VoidType(), [integer] * 3), symbol)
-        builder = ir.IRBuilder(native.append_basic_block())
-        inner = target.declare_function(entry, result.fndesc)
-        target.call_conv.call_function(builder, inner, types.void, result.fndesc.argtypes, native.args)
-        builder.ret_void()
-        texts.append(str(entry))
-        linked = [one._get_module_for_linking() for one in dict.fromkeys(library._linking_libraries)]
-    return texts, linked
-
-
-def relaxed(module: ir.Module) -> ir.Module:
-    """Put :data:`FLAGS` on the floating-point arithmetic of the kernel, but not on that of mathematics.py.
-
-    Numba's own ``fastmath`` marks every instruction of a module, and error-compensated formulas would be optimised
-    away.
-    """
-    from symgraph.backends.cpu.native_functions import PREFIX
-
-    for function in module.functions:
-        if function.name.startswith(PREFIX):
-            continue
-        for block in function.blocks:
-            for instruction in block.instructions:
-                if instruction.opname in ("fadd", "fsub", "fmul", "fdiv", "frem", "fneg"):
-                    instruction.flags = [*instruction.flags, *FLAGS]
-    return module
-
-
 _LABEL = re.compile(r'^("?[^\s:"]+"?):', re.M)
+
+
+#: A call of a long formula of mathematics.py (roots are instructions).
+_FORMULA = re.compile(r' call .*@"symgraph\.mathematics\.(?!r?sqrt_)\w+_float32"')
+#: Vectors that go through formulas together, and how many formulas a loop may have for that: more would only be long.
+_TOGETHER, _MOST_FORMULAS = 4, 8
 
 
 def annotate_loops(text: str) -> str:
     """Say of each loop that accesses through independent pointers may be reordered across its iterations.
 
     Loads and stores carry the marker of :data:`native.ACCESS_GROUP`; each branch to a block that stands earlier in the
-    text is the end of a loop and gets ``llvm.loop.parallel_accesses``.
+    text is the end of a loop and gets ``llvm.loop.parallel_accesses``.  Loops over long formulas take several vectors
+    at a time: each step of a formula waits for the one before, and a processor looks ahead too few instructions to
+    begin the next vector meanwhile (measured: 1.4 to 2 times as fast).
     """
     from symgraph.backends.cpu.native import ACCESS_GROUP, WRITTEN_OUT
 
     if "!" + ACCESS_GROUP not in text and WRITTEN_OUT not in text:
         return text
     text = re.sub("!" + re.escape(ACCESS_GROUP) + r" !\d+", "!llvm.access.group !900000", text)
-    seen: set[str] = set()
-    count = 900002
-    lines = []
+    seen: dict[str, int] = {}  # labels, and where they stand
+    count, last_end = 900003, -1
+    together: set[int] = set()
+    lines: list[str] = []
     for line in text.split("\n"):
         if line.startswith("define "):
-            seen = set()
+            seen = {}
         label = _LABEL.match(line)
         if label:
-            seen.add(label.group(1).strip('"'))
+            seen[label.group(1).strip('"')] = len(lines)
         elif line.lstrip().startswith("br ") and "!llvm.loop" not in line:
             targets = re.findall(r'label %("[^"]*"|[\w.$-]+)', line)
-            if any(one.strip('"') in seen for one in targets):
+            starts = [seen[one.strip('"')] for one in targets if one.strip('"') in seen]
+            if starts:
                 count += 1
                 line += f", !llvm.loop !{count}"
+                calls = sum(_FORMULA.search(one) is not None for one in lines[min(starts) :])
+                if 0 < calls <= _MOST_FORMULAS and last_end < min(starts):
+                    together.add(count)
+                last_end = len(lines)
         lines.append(line)
     lines.append("!900000 = distinct !{}")
     lines.append('!900001 = !{!"llvm.loop.parallel_accesses", !900000}')
     lines.append(
         '!900002 = !{!"llvm.loop.unroll.runtime.disable"}'
     )  # else the rest of a vector loop is unrolled at length
-    lines.extend(f"!{one} = distinct !{{!{one}, !900001, !900002}}" for one in range(900003, count + 1))
+    lines.append(f'!900003 = !{{!"llvm.loop.interleave.count", i32 {_TOGETHER}}}')
+    for one in range(900004, count + 1):
+        marks = ", !900003" if one in together else ""
+        lines.append(f"!{one} = distinct !{{!{one}, !900001, !900002{marks}}}")
     return "\n".join(lines)
 
 
@@ -272,7 +134,9 @@ def optimised_module(source: str, name: str, symbol: str) -> Any:
     word = vector.shared_word(source)
     if word is not None:
         return optimised_microkernel(word, symbol)
-    texts, linked = _typed_text(source, name, symbol)
+    from symgraph.backends.cpu.front import typed_text
+
+    texts, linked = typed_text(source, name, symbol)
     machine = target_machine()
     module = None
     for text in texts:
@@ -292,13 +156,17 @@ def optimised_module(source: str, name: str, symbol: str) -> Any:
     for variable in module.global_variables:
         if not variable.is_declaration:
             variable.linkage = "internal"
-    return _optimised(module, 3)
+    return _optimised(module, 2)
 
 
 def _optimised(module: Any, level: int, vectors: bool = True) -> Any:
-    """Run LLVM's passes over a module: up to a level, with those that make vectors of loops or without."""
+    """Run LLVM's passes over a module: up to a level, with the one that makes vectors of loops or without.
+
+    No kernel ran faster for the third level or for vectors of instructions outside of loops, which take a fifth of
+    LLVM's time.
+    """
     options = llvm.create_pipeline_tuning_options(speed_level=level)
-    options.loop_vectorization = options.slp_vectorization = vectors
+    options.loop_vectorization, options.slp_vectorization = vectors, False
     builder = llvm.create_pass_builder(target_machine(), options)
     builder.getModulePassManager().run(module, builder)
     return module
@@ -310,6 +178,7 @@ def optimised_microkernel(word: str, symbol: str) -> Any:
     Numba has no part in it, and LLVM little to do: loops and vectors are as they should be.
     """
     from symgraph.backends.cpu import native_vector
+    from symgraph.backends.cpu.front import relaxed
     from symgraph.backends.cpu.native import WRITTEN_OUT
 
     machine = target_machine()

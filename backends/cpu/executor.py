@@ -22,6 +22,7 @@ from symgraph.backends.cpu import (
     objects,
     pool,
 )
+from symgraph.backends.cpu.background import Compilation
 from symgraph.backends.cpu.loops import sizes_of, threads_own_rows
 from symgraph.backends.cpu.pool import ALONE, CHECKED, ROW, SHARED, Pool, row
 from symgraph.backends.cpu.table import LOWERINGS, Address, Bits, KernelCall, Status
@@ -70,6 +71,12 @@ class NumbaExecutor(HostMemory):
             self.generation += 1
 
     def load(self, program: Program) -> NumbaRunner:
+        runner = NumbaRunner(self, program)
+        runner.compile()
+        return runner
+
+    def begin(self, program: Program) -> NumbaRunner:
+        """Begin to load a program; kernels that nobody has are compiled in the background (see `Runner.ready`)."""
         return NumbaRunner(self, program)
 
 
@@ -107,9 +114,9 @@ class NumbaRunner:
         self.rows = self._lower(program.steps)
         calls = [each.call for each in _walk(self.rows) if each.call is not None]
         kernels = list(dict.fromkeys((call.source, call.name) for call in calls))
-        # Those of the threads with them, where they are new: fewer and larger batches keep all compilers at work.
-        addresses = objects.compile_kernels([*((name, text) for text, name in kernels), *pool.kernels()])
-        self.kernels = dict(zip(kernels, addresses, strict=False))
+        #: The address of each kernel; 0 as long as it has not been compiled.
+        self.kernels = dict.fromkeys(kernels, 0)
+        self._compilation: Compilation | None = None
         self.uses_blas = any(call.calls_blas for call in calls)
         self.may_end_early = any(each.step is not None and each.step.op.checks for each in _walk(self.rows))
         self.constants = [
@@ -134,6 +141,27 @@ class NumbaRunner:
         self._evaluate = self._compiled_numbers()
 
     # ---------------------------------------------------------------------------------------------- loading
+
+    def _wanted(self) -> list[tuple[str, str]]:
+        # Those of the threads with them, where they are new: fewer and larger batches keep all compilers at work.
+        return [*self.sources(), *pool.kernels(), *(blas.guard_kernels() if self.uses_blas else ())]
+
+    def compile(self) -> None:
+        """Compile the kernels, or fetch them from the cache."""
+        self.kernels = dict(zip(self.kernels, objects.compile_kernels(self._wanted()), strict=False))
+
+    def ready(self) -> bool:
+        """Return whether the kernels have been compiled, which is done in the background from the first question on.
+
+        Raises:
+            KernelError: one of them does not compile.
+        """
+        if self._compilation is None:
+            self._compilation = Compilation(self._wanted())
+        addresses = self._compilation.addresses()
+        if addresses is not None:
+            self.kernels = dict(zip(self.kernels, addresses, strict=False))
+        return addresses is not None
 
     def _lower(self, steps: Sequence[Step]) -> list[TapeRow]:
         rows: list[TapeRow] = []

@@ -5,9 +5,8 @@ symgraph.backends.cpu.helpers``: it reads one kernel a line (JSON: name, source,
 result.  Helpers only ever save time: a kernel that none of them delivers is compiled by the caller, whose errors are
 then the ones that are shown.
 
-The first call waits for the kernels: no interpreter bridges the time.  It would round otherwise than the kernels do, so
-that the first steps of a training, and all that follow from them, would depend on what the cache holds; the same seed
-gives the same bits, with an empty cache and with a full one.
+The first call waits for the kernels, unless the program asks for interpreted first steps
+(`symgraph.config.set_first_steps`); then helpers alone compile, and the caller is a thread that waits for them.
 """
 
 from __future__ import annotations
@@ -26,12 +25,15 @@ from typing import IO, Any
 from symgraph import config
 from symgraph.backends.cpu import vector
 
-__all__ = ["WORTHWHILE", "compile_together", "helpers_for"]
+__all__ = ["WORTHWHILE", "compile_together", "helpers_for", "stop"]
 
 #: A helper needs about a second before its first kernel; it must have this many to do to be worth it.
 WORTHWHILE = 10
 _MOST = 8
 _PATIENCE = 120.0  # seconds that the caller waits for kernels that helpers have begun
+
+_stopped = threading.Event()
+_processes: dict[subprocess.Popen, int] = {}  # helpers that run, and the process whose they are
 
 Job = tuple[str, str, str]  # name, source, symbol
 Built = tuple[bytes, list[str]]  # object file, names of outside functions
@@ -53,7 +55,9 @@ def helpers_for(kernels: int) -> int:
 class _Helper:
     """One helper process and the thread that feeds it from the shared queue."""
 
-    def __init__(self, jobs: list[Job], waiting: collections.deque[int], done: dict[int, Built]) -> None:
+    def __init__(
+        self, jobs: list[Job], waiting: collections.deque[int], done: dict[int, Built], apart: bool = False
+    ) -> None:
         self.jobs, self.waiting, self.done = jobs, waiting, done
         places = [os.path.abspath(place) for place in sys.path]
         environment = config.child_environment(PYTHONPATH=os.pathsep.join(places))
@@ -63,7 +67,9 @@ class _Helper:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=environment,
+            start_new_session=apart,  # Ctrl-C in a terminal is not for it then
         )
+        _processes[self.process] = os.getpid()
         self.thread = threading.Thread(target=self._feed, daemon=True, name="symgraph-compiling")
         self.thread.start()
 
@@ -95,6 +101,15 @@ class _Helper:
                 with contextlib.suppress(OSError):
                     pipe.close()
         self.process.wait()
+        _processes.pop(self.process, None)
+
+
+def stop() -> None:
+    """End all helpers; what they were to compile is given up."""
+    _stopped.set()
+    for process, owner in list(_processes.items()):
+        if owner == os.getpid():
+            process.kill()
 
 
 def _write(stream: IO[bytes], built: Built | None) -> None:
@@ -113,10 +128,11 @@ def _read(stream: IO[bytes]) -> Built | None:
     return (code, [name for name in names.decode().split("\n") if name]) if code else None
 
 
-def compile_together(jobs: list[Job], helpers: int) -> list[Built]:
+def compile_together(jobs: list[Job], helpers: int, background: bool = False) -> list[Built]:
     """Compile ``jobs`` in this process and ``helpers`` others; results in order.
 
-    Raises build.KernelError for a kernel that does not compile.
+    In the ``background`` this process only does what no helper has done: it has other things to do.
+    Raises build.KernelError for a kernel that does not compile, RuntimeError after :func:`stop`.
     """
     # The longest first, so that nobody is left with a long one when the others have finished; the text of a shared
     # microkernel is short, what it stands for is not.
@@ -130,10 +146,12 @@ def compile_together(jobs: list[Job], helpers: int) -> list[Built]:
     try:
         with contextlib.suppress(OSError):  # no processes to be had: then alone
             for _ in range(helpers):
-                team.append(_Helper(jobs, waiting, done))
+                team.append(_Helper(jobs, waiting, done, background))
+        for helper in team if background else ():
+            helper.thread.join()
         from symgraph.backends.cpu import build
 
-        while waiting:
+        while waiting and not _stopped.is_set():
             with contextlib.suppress(IndexError):  # a helper took the last one
                 index = waiting.popleft()
                 name, source, symbol = jobs[index]
@@ -144,6 +162,8 @@ def compile_together(jobs: list[Job], helpers: int) -> list[Built]:
             helper.end()
     for index, (name, source, symbol) in enumerate(jobs):
         if index not in done:
+            if _stopped.is_set():
+                raise RuntimeError("the process ends: kernels are compiled no more")
             done[index] = build.build(source, name, symbol)
     return [done[index] for index in range(len(jobs))]
 

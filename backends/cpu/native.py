@@ -13,9 +13,9 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.datamodel import models
 from numba.core.extending import lower_builtin, register_model
-from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
+from symgraph.backends.cpu import front
 from symgraph.backends.cpu.language import DTYPES
 
 __all__ = ["ACCESS_GROUP", "Pointer", "native_namespace"]
@@ -172,7 +172,7 @@ def _implementation(sig: Any, emit: Callable[..., Any]) -> Callable[..., Any]:
         result = emit(builder, context, *values)
         return context.get_dummy_value() if result is None else result
 
-    cpu_target.target_context.insert_func_defn([(implementation, implementation, sig.args)])
+    front.define(implementation, sig.args, implementation)
     return implementation
 
 

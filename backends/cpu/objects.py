@@ -35,6 +35,7 @@ from typing import Any
 from symgraph.backends.cpu import microkernels, product, symbols, vector  # noqa: F401  (microkernels: for its words)
 
 __all__ = [
+    "are_compiled",
     "cache_directory",
     "cache_state",
     "compile_kernel",
@@ -52,6 +53,16 @@ _engines: list[Any] = []
 _directory: dict[str, Path | None] = {}
 _warned: set[str] = set()
 statistics = {"compiled": 0, "loaded": 0}
+
+
+def _after_fork() -> None:
+    """A thread that is not in this child may have held the lock."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _warn_once(message: str) -> None:
@@ -76,6 +87,7 @@ def _base_key() -> bytes:
     folder = Path(__file__).parent
     for file in (
         "build.py",
+        "front.py",
         "language.py",
         "native.py",
         "native_functions.py",
@@ -324,29 +336,24 @@ def _shared_by(kernels: list[tuple[str, str]]) -> dict[str, tuple[str, str]]:
     return {symbol: (word, vector.shared_text(word)) for symbol, word in words.items()} | found
 
 
-def compile_kernels(kernels: list[tuple[str, str]]) -> list[int]:
+def compile_kernels(kernels: list[tuple[str, str]], background: bool = False) -> list[int]:
     """Native addresses of ``kernels``, a list of ``(name, source)``, in the same order.
 
     Each address is a C function ``void(int64 thread, int64 threads, int64 args)`` that stays valid for the whole
     process.  Kernels come from this process, from the disk cache, or from the compiler, whichever has them first; one
-    call for many is faster than many calls.  Raises build.KernelError, with the source, for one that does not compile.
+    call for many is faster than many calls.  In the ``background``, in a thread of its own, helper processes compile,
+    and others can look for kernels meanwhile.  Raises build.KernelError, with the source, for a kernel that does not
+    compile.
     """
+    shared = _shared_by(kernels)
+    wanted = [*shared.values(), *kernels]
+    keys = [kernel_key(source, name) for name, source in wanted]
+    if background:
+        with _lock:
+            missing = _find(keys, wanted)[1]
+        _compile(missing, background=True)
     with _lock:
-        shared = _shared_by(kernels)
-        wanted = [*shared.values(), *kernels]
-        keys = [kernel_key(source, name) for name, source in wanted]
-        fresh: dict[str, tuple[str, str, list[str], bytes]] = {}
-        missing: dict[str, tuple[str, str, str]] = {}
-        for key, (name, source) in zip(keys, wanted, strict=True):
-            if key in _addresses or key in fresh or key in missing:
-                continue
-            symbol = _symbol(name, key)
-            entry = _read(key, symbol)
-            if entry is None:
-                missing[key] = name, source, symbol
-            else:
-                statistics["loaded"] += 1
-                fresh[key] = (name, symbol, *entry)
+        fresh, missing = _find(keys, wanted)
         fresh.update(_compile(missing))
         for key, symbol in zip(keys, shared, strict=False):  # before those that call them
             if key in fresh:
@@ -358,19 +365,52 @@ def compile_kernels(kernels: list[tuple[str, str]]) -> list[int]:
         return [_addresses[key] for key in keys[len(shared) :]]
 
 
+def _find(
+    keys: list[str], wanted: list[tuple[str, str]]
+) -> tuple[dict[str, tuple[str, str, list[str], bytes]], dict[str, tuple[str, str, str]]]:
+    """Of kernels that this process has not loaded, those that the cache has, and those that nobody has."""
+    fresh: dict[str, tuple[str, str, list[str], bytes]] = {}
+    missing: dict[str, tuple[str, str, str]] = {}
+    for key, (name, source) in zip(keys, wanted, strict=True):
+        if key in _addresses or key in fresh or key in missing:
+            continue
+        symbol = _symbol(name, key)
+        entry = _read(key, symbol)
+        if entry is None:
+            missing[key] = name, source, symbol
+        else:
+            statistics["loaded"] += 1
+            fresh[key] = (name, symbol, *entry)
+    return fresh, missing
+
+
+def are_compiled(kernels: list[tuple[str, str]]) -> bool:
+    """Whether nothing has to be compiled for ``kernels``, a list of ``(name, source)``."""
+    directory = cache_directory()
+    for name, source in [*_shared_by(kernels).values(), *kernels]:
+        key = kernel_key(source, name)
+        kept = key in _addresses or key in _memory or (directory is not None and (directory / f"{key}.kernel").exists())
+        if not kept:
+            return False
+    return True
+
+
 def compile_kernel(source: str, name: str) -> int:
     """The native address of one kernel; see :func:`compile_kernels`."""
     return compile_kernels([(name, source)])[0]
 
 
-def _compile(missing: dict[str, tuple[str, str, str]]) -> dict[str, tuple[str, str, list[str], bytes]]:
+def _compile(
+    missing: dict[str, tuple[str, str, str]], background: bool = False
+) -> dict[str, tuple[str, str, list[str], bytes]]:
     """Compile ``{key: (name, source, symbol)}``, keep them; ``{key: (name, symbol, outside names, code)}``."""
     if not missing:
         return {}
     from symgraph.backends.cpu import helpers
 
     jobs = list(missing.values())
-    built = helpers.compile_together(jobs, helpers.helpers_for(len(jobs)))
+    number = helpers.helpers_for(len(jobs))
+    built = helpers.compile_together(jobs, max(number, 1) if background else number, background)
     made = {}
     for (key, (name, _source, symbol)), (code, wanted) in zip(missing.items(), built, strict=True):
         statistics["compiled"] += 1

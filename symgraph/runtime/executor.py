@@ -35,6 +35,10 @@ class Runner(Protocol):
 class Executor(Protocol):
     """What runs programs.
 
+    One whose programs take long to load may have a method `begin(program)` too. It returns a runner at once, whose
+    `ready()` says whether it can be bound yet and raises what went wrong; and the executor has a `lock`, which is held
+    while a program runs. Then first steps can be interpreted meanwhile (`symgraph.config.set_first_steps`).
+
     Attributes:
         name: "numba", "cupy", "numpy" or the name of an entry point.
         space: the memory its buffers are in: "host", or the name of a device.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from symgraph.graph.tensor import Tensor, Variable
 from symgraph.graph.traverse import topological_order
 from symgraph.graph.type import Atom, Dim, DimLike, Relation, evaluate, numpy_dtype
 from symgraph.ops.leaf import placeholder
-from symgraph.runtime.executor import Bound, Executor, Runner, current
+from symgraph.runtime.executor import Bound, Executor, Runner, current, host
 from symgraph.runtime.executor import evaluate as evaluate_node
+from symgraph.runtime.first_steps import FirstSteps
 
 #: Bound programs kept for different input sizes; the oldest goes first.
 MOST_BOUND = 32
@@ -277,9 +278,22 @@ class Function:
             records: list[Record] = []
             fed = Graph(tuple(self._graph.inputs[k] for k in self._fed), self._graph.outputs, self._graph.updates)
             program = compile_graph(fed, context, check=CHECK, records=records)
-            variant = Variant(program, self.executor.load(program), records)
+            variant = Variant(program, self._load(program, fed, context), records)
             entry.variants[decided] = variant
         return variant
+
+    def _load(self, program: Program, graph: Graph, context: Context) -> Runner:
+        """Load a program; where that takes long and first steps may be interpreted, begin to."""
+        executor: Any = self.executor
+        if not hasattr(executor, "begin") or config.first_steps() == "compile":
+            return executor.load(program)
+        runner = executor.begin(program)
+
+        def interpreted() -> Runner:
+            other = host()
+            return other.load(compile_graph(graph, replace(context, lowerings=other.lowerings), check=CHECK))
+
+        return runner if runner.ready() else FirstSteps(runner, interpreted, executor.lock)
 
     def bound(self) -> Bound:
         """Return the program as it was bound last."""

@@ -205,7 +205,7 @@ class VectorMachine(NativeMachine):
 
     def repeat(self, count: Any, body: Callable[..., Any], *state: Any) -> tuple[Any, ...]:
         build = self.builder
-        begin = [one if isinstance(one, Place) else self.integer(one) for one in state]
+        begin = self._state(state)
         number = self.integer(count).value
         before = build.block
         loop, after = build.append_basic_block("repeat"), build.append_basic_block("then")
@@ -214,7 +214,7 @@ class VectorMachine(NativeMachine):
         index = build.phi(I64)
         carried = [self._joined(one) for one in begin]
         answer = vector.state_of(body(Value(build, "int64", index), *carried))
-        end = [one if isinstance(one, Place) else self.integer(one) for one in answer]
+        end = self._state(answer)
         following = build.add(index, I64(1))
         last = build.block
         build.cbranch(build.icmp_signed("<", following, number), loop, after)
@@ -227,6 +227,10 @@ class VectorMachine(NativeMachine):
                 phi.add_incoming(first.value, before)
                 phi.add_incoming(final.value, last)
         return tuple(results)
+
+    def _state(self, values: tuple[Any, ...]) -> list[Any]:
+        """What a repetition or a branch gives, Python numbers among it, as pointers and values."""
+        return [one if isinstance(one, Place) else self.integer(one) for one in values]
 
     def _joined(self, model: Any) -> Any:
         """A value like ``model`` that depends on where the block was entered from."""
@@ -241,7 +245,7 @@ class VectorMachine(NativeMachine):
         answers, ends = [], []
         for block, compute in zip(blocks, (yes, no), strict=True):
             build.position_at_end(block)
-            answers.append(vector.state_of(compute()))
+            answers.append(self._state(vector.state_of(compute())))
             ends.append(build.block)
             build.branch(after)
         build.position_at_end(after)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from kernel_runner import NATIVE, table
 
-from symgraph.backends.cpu import helpers, objects, symbols
+from symgraph.backends.cpu import build, helpers, objects, symbols, vector
 from symgraph.backends.cpu.build import KernelError
 
 DOUBLE = """
@@ -325,6 +325,15 @@ def test_helper_processes_share_the_work(directory, monkeypatch):
     check_batch(objects.compile_kernels(batch(12)))
     assert len(started) == 1 and started[0][0].process.returncode is not None
     assert len(list(directory.glob("*.kernel"))) == 12
+
+
+def test_what_takes_longest_is_compiled_first(monkeypatch):
+    """The text of a shared microkernel is short, but not what it stands for."""
+    order = []
+    monkeypatch.setattr(build, "build", lambda source, name, symbol: order.append(name) or (b"", []))
+    jobs = [("short", "text", ""), ("long", "text" * 9, ""), ("tile", vector.shared_text("multiply_windows"), "")]
+    helpers.compile_together(jobs, 0)
+    assert order == ["tile", "long", "short"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from accuracy import LEAST_SIGMOID, TRUTHS, floats, wide_floats, worst_ulp
 from kernel_runner import call
 
-from symgraph.backends.cpu import build, mathematics, native, native_vector, vector
+from symgraph.backends.cpu import build, mathematics, native, native_vector, objects, vector
 
 BOTH = pytest.mark.parametrize("checked", [False, True], ids=["native", "checked"])
 LANES = vector.host().lanes("float32")
@@ -192,6 +192,50 @@ def kernel(thread, threads, args):
         assert y[LANES * LANES] == (1.0 if repeats == 3 else square[:, -1].sum())
         total = sum(x[: max(repeats, 0)]) * x[: 4 * LANES].reshape(4, LANES).sum(axis=0)
         np.testing.assert_array_equal(y[LANES * LANES + 1 :][:LANES], total)
+
+
+@vector.microkernel("pointer_float32", "pointer_float32", "int64", name="test_choose", shared=True)
+def choose(m, x, y, n):
+    """Copies through memory of its own, pointers and values that are chosen, numbers that shape what is done."""
+    room = m.room("float32", 24)
+    m.clear(room, 24)
+    m.copy(x, room, n)
+    source = m.select(n > 2, room, m.shift(x, 1))
+    first, second = m.either(n > 3, lambda: (m.element(source, 0), 7), lambda: (m.element(source, 1), n + 1))
+    m.put(y, 0, first)
+    m.put(y, 1, m.convert("float32", second))
+    m.among(n, 2, 4, lambda k: [m.put(y, 2 + j, m.element(source, j)) for j in range(k)] and None)
+    m.copy(room, m.shift(y, 8), 24)
+
+
+@BOTH
+def test_a_shared_microkernel_chooses_and_copies(checked, tmp_path):
+    """In a cache of its own: the key of a microkernel of a test does not change with its formula."""
+    source = """
+def kernel(thread, threads, args):
+    x = pointer_float32(load(args, 0), 24)
+    y = pointer_float32(load(args, 1), 32)
+    test_choose(x, y, load(args, 2))
+"""
+    x = np.arange(10, 34, dtype=np.float32)
+    objects.set_cache_directory(tmp_path / "kernels")
+    try:
+        for n in (0, 2, 3, 4, 5, 24):
+            y = np.full(32, -1, np.float32)
+            call(source, x, y, n, checked=checked)
+            room = np.where(np.arange(24) < n, x, 0)
+            chosen = room if n > 2 else x[1:]
+            expected = np.full(32, -1, np.float32)
+            expected[:2] = (chosen[0], 7) if n > 3 else (chosen[1], n + 1)
+            if 2 <= n <= 4:
+                expected[2 : 2 + n] = chosen[:n]
+            expected[8:] = room
+            np.testing.assert_array_equal(y, expected)
+    finally:
+        objects.set_cache_directory(None)
+    kept = [path.read_bytes() for path in (tmp_path / "kernels").glob("*.kernel")] if not checked else []
+    assert checked or sum(vector.shared_symbol("test_choose").encode() in one for one in kept) == 1
+    assert checked or len(kept) == 2
 
 
 def test_checked_mode_finds_what_a_microkernel_reads_outside():

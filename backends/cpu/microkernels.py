@@ -40,6 +40,8 @@ def strip_rows(target: vector.Target) -> int:
     return 12 if target.registers >= 32 else 6
 
 
+#: Of a panel that is not whole, strips have so many rows.
+_PART_ROWS = (6, 4, 2, 1)
 _FLOATS = "pointer_float32"
 
 
@@ -53,10 +55,11 @@ def multiply_windows(
 ) -> None:  # fmt: skip
     """Panels of columns; in each, strips of rows whose sums stay in registers over the whole depth.
 
-    What is left of the rows is shared evenly among the strips. Of the last panel, vectors that are not whole are read
-    and written through a mask.
+    The rows are shared evenly among as few strips as can be. Of the last panel, vectors that are not whole are read and
+    written through a mask, in strips of a few numbers of rows only: each takes its time to compile.
     """
     lanes, most = m.lanes("float32"), strip_rows(m.target)
+    depth = (n0, a0, b0), (n1, a1, b1), (n2, a2, b2)
     strips = (rows + (most - 1)) // most
     fewest = rows // m.greater(strips, 1)
     longer = rows - fewest * strips
@@ -66,21 +69,29 @@ def multiply_windows(
         wide = width - first
         right, target, added = m.shift(b, number * b_panel), m.shift(c, first), m.shift(bias, first)
 
-        def all_rows(*limits: Any) -> None:
-            def strip(k: Any) -> None:
-                start = k * fewest + m.smaller(k, longer)
-                left, here = m.shift(a, start * a_row), m.shift(target, start * c_row)
-                depth = (n0, a0, b0), (n1, a1, b1), (n2, a2, b2)
-                count = fewest + m.select(k < longer, 1, m.integer(0))
-                both = left, a_row, right, here, c_row
-                m.among(count, 1, most, lambda n: _strip(m, n, limits, *both, depth, added, flags))
+        def strip(start: Any, count: int, *limits: Any) -> None:
+            left, here = m.shift(a, start * a_row), m.shift(target, start * c_row)
+            _strip(m, count, limits, left, a_row, right, here, c_row, depth, added, flags)
 
-            m.repeat(strips, strip)
+        def even(k: Any) -> None:
+            start, count = k * fewest + m.smaller(k, longer), fewest + m.select(k < longer, 1, m.integer(0))
+            m.among(count, 1, most, lambda n: strip(start, n, None, None))
+
+        def part(*limits: Any) -> None:
+            done = m.integer(0)
+            for count in _PART_ROWS:
+                number = (rows - done) // count
+                m.repeat(number, lambda k, done=done, count=count: strip(done + k * count, count, *limits))
+                done = done + number * count
 
         m.either(
             wide >= 2 * lanes,
-            lambda: all_rows(None, None),
-            lambda: m.either(wide > lanes, lambda: all_rows(None, wide - lanes), lambda: all_rows(wide)),
+            lambda: m.repeat(strips, even),
+            lambda: m.either(
+                wide > lanes,
+                lambda: part(None, m.first("float32", wide - lanes)),
+                lambda: part(m.first("float32", wide)),
+            ),
         )
 
     m.repeat((width + (2 * lanes - 1)) // (2 * lanes), panel)

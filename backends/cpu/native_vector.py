@@ -104,7 +104,12 @@ class VectorMachine(NativeMachine):
     def _at(self, place: Place, k: Any) -> ir.Value:
         return self.builder.bitcast(self.shift(place, k).value, self._vector(place.kind).as_pointer())
 
+    def first(self, dtype: str, count: Any) -> Value:
+        return Value(self.builder, "bool", self._mask(dtype, count))
+
     def _mask(self, kind: str, count: Any) -> ir.Value:
+        if isinstance(count, Value) and count.kind == "bool" and count.lanes > 1:
+            return count.value
         lanes = self.lanes(kind)
         number = self.integer(count)
         number = self.select(number > lanes, lanes, self.select(number < 0, 0, number))

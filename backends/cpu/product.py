@@ -213,31 +213,11 @@ def kernel(thread, threads, args):
         add = {sum}
     depths = (k + {depth} - 1) // {depth}
     blocks = (m + {rows} - 1) // {rows}
-    if in_panels and k > 0:
-        for block in range(blocks):
-            i0 = m * block // blocks
-            high = m * (block + 1) // blocks - i0
-            done = 0
-            if m == 1:
-                done = n // {at_once} * {at_once}
-                for j in range(0, done, {at_once}):
-                    for depth in range(depths):
-                        k0 = k * depth // depths
-                        deep = k * (depth + 1) // depths - k0
-                        row_times_panels(shift(a, k0), shift(b, j * k + k0 * {panel}), {panel} * k, deep, shift(c, j),
-                                         select(depth > 0, 1, 0))
-            for depth in range(depths):
-                k0 = k * depth // depths
-                deep = k * (depth + 1) // depths - k0
-                multiply_windows(high, n - done, shift(a, i0 * lda + k0), lda, shift(b, done * k + k0 * {panel}),
-                                 {panel} * k, shift(c, i0 * ldc + done), ldc, deep, 1, {panel}, 1, 0, 0, 1, 0, 0, c,
-                                 select(depth > 0, {sum}, 0))
-        return
-    few = m > {streamed} and m <= {few} and not turned_b and n * k > {large}
+    few = m > {streamed} and m <= {few} and not turned_b and not in_panels and n * k > {large}
     if few or alpha != float32(1) or (add == {sum} and beta != float32(1)) or k <= 0:
         library_gemm_float32(turned_a, turned_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
         return
-    if n == 1 and not turned_a and (turned_b or ldb == 1):
+    if n == 1 and not turned_a and not in_panels and (turned_b or ldb == 1):
         dot_rows(b, a, lda, m, k, c, ldc, add)
         return
     if m <= {dotted} and turned_b and (m == 1 and lda == 1 or not turned_a):
@@ -248,7 +228,7 @@ def kernel(thread, threads, args):
                          shift(c, i * ldc + j), 1, add)
         return
     panels = workspace_float32_{panels_size}()
-    if m <= {streamed} and not turned_b:
+    if m <= {streamed} and not turned_b and not in_panels:
         step = 1
         row_step = lda
         if turned_a:
@@ -276,7 +256,15 @@ def kernel(thread, threads, args):
                             c[i * ldc + j + e] = panels[i * wide + e]
         return
     left = workspace_float32_{left_size}()
-    is_packed = turned_b or m > {direct} or (m > {strip} and n * k > {small})
+    is_packed = m > {direct} or (m > {strip} and n * k > {small})
+    done = 0
+    if in_panels and m == 1:
+        done = n // {at_once} * {at_once}
+    columns = {columns}
+    if turned_b:
+        columns = {panel}
+    elif in_panels:
+        columns = n
     for depth in range(depths):
         k0 = k * depth // depths
         deep = k * (depth + 1) // depths - k0
@@ -289,21 +277,21 @@ def kernel(thread, threads, args):
                 transpose_block(shift(a, k0 * lda + i0), lda, deep, high, left, {line})
                 a_here = left
                 a_row = {line}
-            for j0 in range(0, n, {columns}):
-                width = select(n - j0 < {columns}, n - j0, {columns})
+            for j in range(0, done, {at_once}):
+                row_times_panels(shift(a, k0), shift(b, j * k + k0 * {panel}), {panel} * k, deep, shift(c, j), add)
+            for j0 in range(done, n, columns):
+                width = select(n - j0 < columns, n - j0, columns)
+                b_here, b_panel, b_step = panels, {panel} * deep, {panel}
                 if turned_b:
-                    for j in range(0, width, {panel}):
-                        wide = select(width - j < {panel}, width - j, {panel})
-                        transpose_block(shift(b, (j0 + j) * ldb + k0), ldb, wide, deep, panels, {panel})
-                        multiply_windows(high, wide, a_here, a_row, panels, 0, shift(c, i0 * ldc + j0 + j), ldc,
-                                         deep, 1, {panel}, 1, 0, 0, 1, 0, 0, c, add)
+                    transpose_block(shift(b, j0 * ldb + k0), ldb, width, deep, panels, {panel})
+                elif in_panels:
+                    b_here, b_panel = shift(b, j0 * k + k0 * {panel}), {panel} * k
+                elif is_packed:
+                    copy_panels(shift(b, k0 * ldb + j0), ldb, deep, width, panels, {panel} * deep)
                 else:
                     b_here, b_panel, b_step = shift(b, k0 * ldb + j0), {panel}, ldb
-                    if is_packed:
-                        copy_panels(b_here, ldb, deep, width, panels, {panel} * deep)
-                        b_here, b_panel, b_step = panels, {panel} * deep, {panel}
-                    multiply_windows(high, width, a_here, a_row, b_here, b_panel, shift(c, i0 * ldc + j0), ldc,
-                                     deep, 1, b_step, 1, 0, 0, 1, 0, 0, c, add)
+                multiply_windows(high, width, a_here, a_row, b_here, b_panel, shift(c, i0 * ldc + j0), ldc,
+                                 deep, 1, b_step, 1, 0, 0, 1, 0, 0, c, add)
         add = {sum}
 """
 

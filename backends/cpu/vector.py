@@ -28,6 +28,7 @@ What a machine ``m`` offers, besides the operators of values and what formula.Nu
 ``m.clear(p, count)``                  ``count`` elements set to 0
 ``m.load(p, k, count=None)``           a vector from element ``k`` on; with ``count`` only its first ``count`` lanes
                                        are read, and the others are 0 (any ``count``: negative ones read nothing)
+``m.first(dtype, count)``              what can stand for a ``count``, found once where it is used often
 ``m.store(p, k, v, count=None)``       a vector, or its first ``count`` lanes, written from element ``k`` on
 ``m.repeated(p, k)``                   element ``k`` in each lane
 ``m.spread(x)``                        the number ``x`` in each lane
@@ -264,6 +265,10 @@ class CheckedMachine(NumpyMachine):
             return pointer.array[:0]
         first, last = pointer._place(k), pointer._place(k + count - 1)
         return pointer.array[first : last + 1]
+
+    def first(self, dtype: str, count: Any) -> Any:
+        """Return the number of lanes."""
+        return count
 
     def load(self, pointer: Any, k: Any, count: Any = None) -> Any:
         """Return a vector from element ``k`` on."""

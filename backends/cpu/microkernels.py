@@ -1,4 +1,4 @@
-"""The inner loops of convolutions: words of the kernel language that are written for the registers of the processor.
+"""The inner loops of convolutions and products: words of the kernel language, written for the processor's registers.
 
 ====================================  ================================================================================
 word                                  meaning
@@ -16,6 +16,10 @@ count)``
 
 All pointers are to float32, all other arguments int64.  ``flags`` is a sum of :data:`ADD` (to what the target holds),
 :data:`BIAS` (add bias[e]) and :data:`RELU` (negative results become 0, a NaN stays).
+
+``multiply_windows`` is the one tile kernel of convolutions and of matrix products (product.py).  Measured against one
+of its own, products with it have the same bits and the same speed, but for small ones, where starting a strip counts
+(16x64x64: 3 of a hundred slower; 128x512x10: 11), and narrow ones, which are 3 to 9 of a hundred faster.
 """
 
 from __future__ import annotations

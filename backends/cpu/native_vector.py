@@ -12,7 +12,7 @@ from numba.core.datamodel import models
 from numba.core.extending import lower_builtin, register_model
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
-from symgraph.backends.cpu import mathematics, microkernels, product, vector, winograd  # noqa: F401  (three for their formulas)
+from symgraph.backends.cpu import mathematics, vector
 from symgraph.backends.cpu.language import STORAGE
 from symgraph.backends.cpu.native import I1, I8, I32, I64, MEMORY, VALUE, WRITTEN_OUT, Pointer, word
 from symgraph.backends.cpu.native_functions import KINDS, NativeMachine, Value, constant, llvm_type
@@ -260,9 +260,6 @@ class VectorMachine(NativeMachine):
                 result.value.add_incoming(one.value, end)
         return tuple(results)
 
-    def choose(self, condition: Value, a: Place, b: Place) -> Place:
-        return Place(a.kind, self.builder.select(condition.value, a.value, b.value))
-
     def among(self, n: Any, low: int, high: int, body: Callable[[int], None]) -> None:
         build = self.builder
         after = build.append_basic_block("after")
@@ -317,6 +314,7 @@ def module_of(names: Iterable[str], target: vector.Target | None = None) -> ir.M
         names: the microkernels.
         target: the processor that they are for; this one by default.
     """
+    vector.know_all()
     module = ir.Module()
     for name in names:
         traced(module, name, target or vector.host()).linkage = ""
@@ -451,6 +449,7 @@ def _room(builder: ir.IRBuilder, dtype: str, size: int) -> ir.Value:
 
 def make(name: str) -> Any:
     """The word ``name`` as Numba sees it; None where it is not about vectors."""
+    vector.know_all()
     if name in vector.MICROKERNELS:
         return _microkernel_word(name)
     if name in vector.WORDS:

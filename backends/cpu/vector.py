@@ -40,7 +40,7 @@ What a machine ``m`` offers, besides the operators of values and what formula.Nu
                                        value; nothing where there is none); gives the last state as a tuple
 ``m.either(condition, yes, no)``       one of two functions called; gives what that one gave, as a tuple (both give as
                                        many values)
-``m.choose(condition, p, q)``          one of two pointers, without a branch
+``m.select(condition, p, q)``          also one of two pointers, or of two values by one condition, without a branch
 ``m.among(n, low, high, body)``        ``body(n)`` with the number ``n`` as a Python int, so that it may shape the
                                        formula; nothing where ``n`` is not from ``low`` to ``high``; gives nothing
 =====================================  ===============================================================================
@@ -181,8 +181,14 @@ def microkernel(
     return keep
 
 
+def know_all() -> None:
+    """Fill :data:`MICROKERNELS`: import the modules whose formulas are words of the kernel language."""
+    from symgraph.backends.cpu import microkernels, product, winograd  # noqa: F401
+
+
 def shared_by(source: str) -> list[str]:
     """Return the words in the text of a kernel that are shared microkernels."""
+    know_all()
     return [
         word for word, kernel in MICROKERNELS.items() if kernel.shared and re.search(rf"(?<!\w){word}\(", source)
     ]
@@ -324,10 +330,6 @@ class CheckedMachine(NumpyMachine):
         """Call one of two functions."""
         return state_of((yes if condition else no)())
 
-    def choose(self, condition: Any, a: Any, b: Any) -> Any:
-        """Choose one of two pointers."""
-        return a if condition else b
-
     def among(self, n: Any, low: int, high: int, body: Callable[[int], None]) -> None:
         """Call a function of a number."""
         if low <= n <= high:
@@ -362,9 +364,9 @@ WORDS: dict[str, tuple[str, Callable[..., Any]]] = {
 
 def checked_functions(names: set[str], kernel: str) -> dict[str, Callable[..., Any]]:
     """The words in ``names`` that this module has, over checked pointers and NumPy arrays, for a kernel's namespace."""
-    from symgraph.backends.cpu import microkernels, product, winograd  # noqa: F401  (imported for their microkernels)
     from symgraph.backends.cpu.mathematics import FUNCTIONS
 
+    know_all()
     machine = CheckedMachine()
     found: dict[str, Callable[..., Any]] = {}
     for name in names:

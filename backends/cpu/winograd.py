@@ -164,7 +164,7 @@ def _next(m: Any, pointer: Any, line: Any, step: Any, size: int) -> list[list[An
 def _chosen(m: Any, elements: list[list[Any]], rows: Sequence[Any], columns: Sequence[Any], other: Any) -> Any:
     """Pointers to elements whose row and column fulfil a condition, and another pointer in place of the rest."""
     return [
-        [m.choose(row & column, element, other) for column, element in zip(columns, line, strict=True)]
+        [m.select(row & column, element, other) for column, element in zip(columns, line, strict=True)]
         for row, line in zip(rows, elements, strict=True)
     ]
 

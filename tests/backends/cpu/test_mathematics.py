@@ -8,7 +8,7 @@ import scipy.special
 from accuracy import LEAST_SIGMOID, SPECIAL, TRUTHS, floats, wide_floats, worst_ulp
 from kernel_runner import elementwise
 
-from symgraph.backends.cpu import elementary, mathematics
+from symgraph.backends.cpu import build, elementary, mathematics
 
 RNG = np.random.default_rng(7)
 
@@ -197,3 +197,29 @@ def test_every_function_gives_the_same_in_checked_mode(name):
     arguments = _arguments(name, 3)
     native, checked = (elementwise(name, *arguments, checked=mode) for mode in (False, True))
     np.testing.assert_allclose(np.array(checked, float), np.array(native, float), rtol=1e-6 if "32" in name else 1e-13)
+
+
+def test_loops_over_formulas_take_several_vectors_at_a_time():
+    """Innermost loops that call a long formula are marked; those around them, and others, are left to LLVM."""
+    from symgraph.backends.cpu.native import ACCESS_GROUP
+
+    call = '  %v = call float @"symgraph.mathematics.{}_float32"(float %x)\n'
+
+    def marked(body):
+        text = "\n".join([
+            'define void @"k"() {', "outer:", "  br label %inner",
+            "inner:", f"{body}  br i1 %c, label %inner, label %then",
+            "then:", f"  store i8 0, ptr %p, !{ACCESS_GROUP} !1", "  br i1 %d, label %outer, label %end",
+            "end:", "  ret void", "}",
+        ])  # fmt: skip
+        lines = build.annotate_loops(text).splitlines()
+        count = next(line.split(" ")[0] for line in lines if "llvm.loop.interleave.count" in line)
+        loops = [line.split("!llvm.loop ")[1] for line in lines if "!llvm.loop " in line]
+        assert len(loops) == 2
+        return [count in next(line for line in lines if line.startswith(loop + " =")) for loop in loops]
+
+    assert marked(call.format("sigmoid")) == [True, False]
+    assert marked(call.format("exp") + call.format("pow")) == [True, False]
+    assert marked(call.format("sqrt") + call.format("rsqrt")) == [False, False]
+    assert marked(call.format("erf") * 9) == [False, False]
+    assert marked("") == [False, False]

@@ -383,6 +383,47 @@ def _relax_rule() -> Any:
     return signature(types.void), emit
 
 
+#: The bits of a thread's floating-point state that make denormal numbers 0 where they are read or would be made.
+_FLUSHING = {"x86": 0x8040, "arm": 1 << 24}
+
+
+def _floating_state(builder: ir.IRBuilder, new: Callable[[ir.Value, int], ir.Value]) -> ir.Value:
+    """Set this thread's floating-point state to ``new(state, bits that flush denormals)``; returns the one before."""
+    triple, module = builder.module.triple, builder.module
+    if triple.startswith(("x86", "i386", "i686", "amd64")):
+        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer()])
+        slot = cgutils.alloca_once(builder, I32)
+        place = builder.bitcast(slot, kind.args[0])
+        builder.call(cgutils.get_or_insert_function(module, kind, "llvm.x86.sse.stmxcsr"), [place])
+        before = builder.zext(builder.load(slot), I64)
+        builder.store(builder.trunc(new(before, _FLUSHING["x86"]), I32), slot)
+        builder.call(cgutils.get_or_insert_function(module, kind, "llvm.x86.sse.ldmxcsr"), [place])
+        return before
+    if triple.startswith(("aarch64", "arm64")):
+        read, write = ir.FunctionType(I64, []), ir.FunctionType(ir.VoidType(), [I64])
+        before = builder.call(cgutils.get_or_insert_function(module, read, "llvm.aarch64.get.fpcr"), [])
+        value = new(before, _FLUSHING["arm"])
+        builder.call(cgutils.get_or_insert_function(module, write, "llvm.aarch64.set.fpcr"), [value])
+        return before
+    return I64(0)
+
+
+def _flush_denormals_rule() -> Any:
+    """From here on denormal numbers are 0 on this thread; gives what ``restore_denormals`` takes."""
+
+    def emit(builder: ir.IRBuilder, context: Any) -> ir.Value:
+        return _floating_state(builder, lambda state, bits: builder.or_(state, I64(bits)))
+
+    return _integers(types.int64, 0), emit
+
+
+def _restore_denormals_rule(before: Any) -> Any:
+    def emit(builder: ir.IRBuilder, context: Any, state: ir.Value) -> None:
+        _floating_state(builder, lambda *_: state)
+
+    return _integers(types.void, 1), emit
+
+
 def external(name: str, arity: int) -> Any:
     """A word ``system_<name>`` that calls the C function ``symgraph_<name>``: int64 arguments and result."""
 
@@ -416,6 +457,8 @@ _RULES: dict[str, tuple[int, Callable[..., Any]]] = {
     "atomic_replace": (3, _atomic_replace_rule),
     "call_kernel": (4, _call_kernel_rule),
     "relax": (0, _relax_rule),
+    "flush_denormals": (0, _flush_denormals_rule),
+    "restore_denormals": (1, _restore_denormals_rule),
 }
 _SYSTEM = {"system_wait": 2, "system_post": 3, "system_yield": 0, "system_sleep": 1}
 _made: dict[str, Any] = {}

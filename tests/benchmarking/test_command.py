@@ -306,7 +306,8 @@ def test_the_picture(home, limits, capsys, monkeypatch, tmp_path):
         assert cli.main(["bench", "--plot", str(tmp_path / "a.png")]) == 1
         assert "pip install 'symgraph[plot]'" in capsys.readouterr().err
         return
-    report.draw([result(), result(contestant="torch"), result("mlp", batch=7)], str(tmp_path / "a.png"))
+    results = [result(), result(contestant="torch"), result("mlp", batch=7), result(threads=1)]
+    report.draw(results, str(tmp_path / "a.png"))
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(cli.CommandError, match="--plot"):
         report.draw([result()], str(tmp_path / "no" / "a.png"))

@@ -12,8 +12,10 @@ import time
 import numpy as np
 import pytest
 from kernel_runner import table
+from llvmlite import binding as llvm
+from llvmlite import ir
 
-from symgraph.backends.cpu import objects, pool
+from symgraph.backends.cpu import native, objects, pool
 from symgraph.backends.cpu.pool import ALONE, CHECKED, SHARED, Pool, row
 
 #: Adds 1 to its share of the n numbers at an address.
@@ -355,6 +357,52 @@ def test_a_busy_machine_slows_but_does_not_stop_the_threads(kernels, busy):
             times[k] += time.perf_counter() - start
     made.close()
     assert times[1] < 6 * times[0]
+
+
+#: Each thread doubles its share of the numbers.
+DOUBLE = """
+def kernel(thread, threads, args):
+    n = load(args, 0)
+    x = pointer_float32(load(args, 1), n)
+    start, stop = span(n, thread, threads)
+    for i in range(start, stop):
+        x[i] = x[i] + x[i]
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_denormal_numbers_are_zero_while_a_tape_runs(four, threads):
+    """Read ones and those that would come out; the caller computes with them as before."""
+    (double,) = objects.compile_kernels([("double", DOUBLE)])
+    x = np.array([1e-40, -1e-44, 1.0, 1.2e-38] * 4, np.float32)
+    run(four, tape(row(double, table(16, x).ctypes.data)), threads)
+    np.testing.assert_array_equal(x, np.array([0, -0.0, 2, 2.4e-38] * 4, np.float32))
+    assert np.float32(1e-40) * np.float32(2) > 0
+
+
+@pytest.mark.parametrize(
+    "triple, instructions",
+    [
+        ("x86_64-unknown-linux-gnu", ["stmxcsr", "orl\t$32832,", "ldmxcsr"]),
+        ("aarch64-unknown-linux-gnu", ["FPCR", "#0x1000000", "msr\tFPCR, x0"]),
+        ("riscv64-unknown-linux-gnu", []),
+    ],
+)
+def test_denormal_numbers_on_every_processor(triple, instructions):
+    """The state is set, and set back, in each processor's way; one that has none is left alone."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    module = ir.Module()
+    module.triple = triple
+    function = ir.Function(module, ir.FunctionType(ir.IntType(64), []), "state")
+    builder = ir.IRBuilder(function.append_basic_block())
+    before = native._RULES["flush_denormals"][1]()[1](builder, None)
+    native._RULES["restore_denormals"][1](None)[1](builder, None, before)
+    builder.ret(before)
+    made = llvm.parse_assembly(str(module))
+    made.verify()
+    text = llvm.Target.from_triple(triple).create_target_machine().emit_assembly(made)
+    assert all(each in text for each in instructions), text
 
 
 FORK = """

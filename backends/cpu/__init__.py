@@ -12,7 +12,8 @@ What is in this room, in the order in which a program goes through it:
   ``microkernels`` are the tile kernel of products and convolutions and its copies, ``winograd`` the transformations of
   small windows, ``product`` the ways of a matrix product.
 - *Native code.*  ``native`` and ``native_functions``, ``native_vector``, ``native_blas`` are the same words as LLVM
-  instructions; ``build`` brings a text through Numba and LLVM; ``helpers`` are processes that share this work;
-  ``objects`` keeps and loads the results; ``symbols`` are the functions from outside that they call.
+  instructions; ``front`` brings a text through Numba and ``build`` through LLVM; ``helpers`` are processes that share
+  this work, ``background`` waits for them while the program goes on; ``objects`` keeps and loads the results;
+  ``symbols`` are the functions from outside that they call.
 - *Threads.*  ``pool`` runs a tape on all threads; ``limits`` lets threadpoolctl set their number.
 """

@@ -32,7 +32,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from symgraph.backends.cpu import microkernels, product, symbols, vector  # noqa: F401  (microkernels: for its words)
+from symgraph.backends.cpu import product, symbols, vector
 
 __all__ = [
     "are_compiled",

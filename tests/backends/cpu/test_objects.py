@@ -311,8 +311,8 @@ def test_helper_processes_share_the_work(directory, monkeypatch):
     started = []
     real = helpers._Helper
 
-    def counting(jobs, waiting, done):
-        helper = real(jobs, waiting, done)
+    def counting(jobs, waiting, done, background):
+        helper = real(jobs, waiting, done, background)
         started.append((helper, done))
         # The caller waits for the first kernel of the helper, so that the test sees both at work.
         deadline = time.monotonic() + 60

@@ -4,7 +4,8 @@ Tiles of 4x4 results are computed from tiles of 6x6 inputs: both tile and kernel
 place - 36 matrix products over the channels of many tiles - and the products transformed back (Lavin & Gray: "Fast
 algorithms for convolutional neural networks", 2016). The interpolation points are 0, ±1/√2, ±√2 and infinity, whose
 rounding errors are about a quarter of those of the usual 0, ±1, ±2 and infinity. The gradient of the kernel is the
-same algorithm transposed. The transformations and products are words of `symgraph.backends.cpu.microkernels`.
+same algorithm transposed. The transformations are words of `symgraph.backends.cpu.winograd`, the
+products of `symgraph.backends.cpu.microkernels`.
 
 Errors are a few times those of a direct sum; `symgraph.config.set_exact(True)` chooses the direct sum.
 """

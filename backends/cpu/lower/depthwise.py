@@ -95,7 +95,7 @@ def depthwise(
         walk = whole_or_cut(geometry, padding, whole, walk)
     sizes = [f"m{axis}" for axis in range(geometry.axes)]
     body = [
-        *finish.declare(arguments, buffers),
+        *finish.declare(arguments, buffers, rows=True),
         "start, stop = span(rows, thread, threads)",
         "for row in range(start, stop):",
         *indented(["place = row", *geometry.locate(), "to = y_0 + row * filters", *walk, *finish.row("row", sizes)]),

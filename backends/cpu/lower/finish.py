@@ -123,8 +123,8 @@ class Finish:
 
     # --------------------------------------------------------------------------------------------- pieces of text
 
-    def declare(self, arguments: Arguments, buffers: Sequence[Buffer]) -> list[str]:
-        """Name what is needed; the lines that stand before all loops."""
+    def declare(self, arguments: Arguments, buffers: Sequence[Buffer], rows: bool = False) -> list[str]:
+        """Name what is needed - for `row` too, if it is wanted; the lines that stand before all loops."""
         before: list[str] = []
         if self.expression is not None:
             code = ExpressionCode(self.expression, self.operands, self.shape, arguments, "made[c]")
@@ -135,6 +135,8 @@ class Finish:
                 declare_strides(operand, arguments)
             self.lines = code.lines([*self.places, "c"])
             before += [line.text for line in self.lines if line.level == 0]
+            if rows and self.target is not None:  # a name by which loops need not ask whether a result lies there too
+                name_independent(arguments, buffers, results=self.target)
         if self.pool is not None:
             pooled, *places = self.step.outputs[len(self.kept) :]
             name_independent(arguments, buffers, pooled=pooled)
@@ -174,7 +176,7 @@ class Finish:
         lines = [f"rest = {row}"]
         for axis, size in reversed([*enumerate(sizes)]):
             lines += [f"place{axis} = rest % {size}", f"rest = rest // {size}"]
-        start = ["image = rest", f"made = shift(y, y_0 + ({row}) * filters)", "low, high = 0, filters"]
+        start = ["image = rest", f"made = shift(results, results_0 + ({row}) * filters)", "low, high = 0, filters"]
         return [*lines, *start, *self.pixel()]
 
     def pooling(self, windows: tuple[str, str], top: str, left: str, line: str, step: str) -> list[str]:

@@ -133,7 +133,7 @@ def forward(
         "    shift(y, y_0 + first * filters + group * width), filters)",
     ]
     sizes = [f"m{axis}" for axis in range(geometry.axes)]
-    before = finish.declare(arguments, buffers)
+    before = finish.declare(arguments, buffers, rows=True)
     finished = finish.row("first + row", sizes)
     body = [
         *_SHARE,

@@ -298,3 +298,20 @@ def test_child_environment(home):
     environment = config.child_environment(KERAS_BACKEND="numpy")
     assert environment["KERAS_BACKEND"] == "numpy" and environment["KERAS_HOME"] == str(home)
     assert "KERAS_BACKEND" not in os.environ
+
+
+def test_first_steps(home, monkeypatch):
+    assert config.first_steps() == "compile"
+    write(home, first_steps="interpret")
+    config.reset()
+    assert config.first_steps() == "interpret"
+    monkeypatch.setenv("SYMGRAPH_FIRST_STEPS", "compile")
+    assert ("first_steps", "compile", "SYMGRAPH_FIRST_STEPS") in config.settings()
+    config.set_first_steps("interpret")
+    assert ("first_steps", "interpret", "set by the program (set_first_steps)") in config.settings()
+    with pytest.raises(config.ConfigurationError, match="did you mean 'interpret'"):
+        config.set_first_steps("interpreted")
+    config.reset()
+    monkeypatch.setenv("SYMGRAPH_FIRST_STEPS", "wait")
+    with pytest.raises(config.ConfigurationError, match="SYMGRAPH_FIRST_STEPS must be one of 'compile', 'interpret'"):
+        config.first_steps()

@@ -51,10 +51,13 @@ def _of(make: Callable[[Any, Any], Any], *shapes: tuple[int | None, ...], dtype:
     return backend.function(inputs, made if isinstance(made, list) else [made])
 
 
-def programs() -> dict[str, Callable[[], Any]]:
-    """The canonical programs: name -> function that builds one."""
+def programs(small: bool = False) -> dict[str, Callable[[], Any]]:
+    """The canonical programs: name -> function that builds one; `small`, for less data, where Python interprets it."""
     from symgraph import layers as L
     from symgraph.optimizers import SGD, Adam
+
+    def size(usual: int, least: int) -> int:
+        return least if small else usual
 
     def gradients(backend: Any, tensors: list[Any], value: Any) -> list[Any]:
         return [value, *backend.gradients(backend.sum(value), tensors)]
@@ -70,7 +73,8 @@ def programs() -> dict[str, Callable[[], Any]]:
             (None, 5, 6),
         ),
         "normalise_softmax": lambda: _of(
-            lambda K, x: K.softmax((x[0] - K.mean(x[0], -1, True)) / K.sqrt(K.var(x[0], -1, True) + 1e-5)), (None, 1000)
+            lambda K, x: K.softmax((x[0] - K.mean(x[0], -1, True)) / K.sqrt(K.var(x[0], -1, True) + 1e-5)),
+            (None, size(1000, 100)),
         ),
         "crossentropy_gradient": lambda: _of(
             lambda K, x: gradients(K, x[1:], K.categorical_crossentropy(x[0], K.softmax(x[1]))), (None, 10), (None, 10)
@@ -95,7 +99,7 @@ def programs() -> dict[str, Callable[[], Any]]:
         ),
         "images": lambda: _training(
             [
-                L.Conv2D(32, 3, activation="relu", input_shape=(28, 28, 1)),
+                L.Conv2D(32, 3, activation="relu", input_shape=(size(28, 6), size(28, 6), 1)),
                 L.Conv2D(64, 3, activation="relu"),
                 L.MaxPooling2D(2),
                 L.Flatten(),
@@ -105,7 +109,7 @@ def programs() -> dict[str, Callable[[], Any]]:
         ),
         "images_strided": lambda: _training(
             [
-                L.Conv2D(16, 5, strides=2, padding="same", input_shape=(32, 32, 3)),
+                L.Conv2D(16, 5, strides=2, padding="same", input_shape=(size(32, 8), size(32, 8), 3)),
                 L.BatchNormalization(),
                 L.Activation("relu"),
                 L.SeparableConv2D(24, 3, padding="same"),
@@ -116,18 +120,19 @@ def programs() -> dict[str, Callable[[], Any]]:
             "mse", SGD(0.01, momentum=0.9),
         ),
         "volumes": lambda: _training(
-            [L.Conv3D(8, 3, input_shape=(8, 8, 8, 2)), L.MaxPooling3D(2), L.Flatten(), L.Dense(1)], "mse", "sgd"
+            [L.Conv3D(8, 3, input_shape=(size(8, 4),) * 3 + (2,)), L.MaxPooling3D(2), L.Flatten(), L.Dense(1)],
+            "mse", "sgd",
         ),
         "words_lstm": lambda: _training(
-            [L.Embedding(1000, 32, input_length=20), L.LSTM(24), L.Dense(1, activation="sigmoid")],
+            [L.Embedding(size(1000, 50), 32, input_length=size(20, 3)), L.LSTM(24), L.Dense(1, activation="sigmoid")],
             "binary_crossentropy", "adam",
         ),
         "masked_gru": lambda: _training(
-            [L.Masking(input_shape=(12, 8)), L.GRU(16, return_sequences=True), L.TimeDistributed(L.Dense(4))],
+            [L.Masking(input_shape=(size(12, 3), 8)), L.GRU(16, return_sequences=True), L.TimeDistributed(L.Dense(4))],
             "mse", "rmsprop",
         ),
         "convolution_1d": lambda: _training(
-            [L.Conv1D(12, 3, dilation_rate=2, padding="causal", activation="elu", input_shape=(40, 5)),
+            [L.Conv1D(12, 3, dilation_rate=2, padding="causal", activation="elu", input_shape=(size(40, 9), 5)),
              L.GlobalMaxPooling1D(), L.Dense(2, activation="softmax")],
             "sparse_categorical_crossentropy", "adagrad",
         ),

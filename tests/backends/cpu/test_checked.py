@@ -1,11 +1,17 @@
 """Generated programs run as plain Python with every access checked: nothing reads or writes outside of its buffers."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from symgraph import backend as K
 from symgraph.backends.cpu.checked import run_checked
 from symgraph.runtime import executor
+
+sys.path.insert(0, str(Path(__file__).parent))
+import replay  # noqa: E402  (it is a program of its own beside this file)
 
 RANDOM = np.random.RandomState(0)
 
@@ -91,5 +97,46 @@ def test_a_kernel_that_leaves_its_buffer_is_named():
     bound = function.bound()
     size = bound.runner.program.buffers[0].size
     bound.table[bound.runner.entry_value.index(size)] -= 1  # as if the input were one number shorter
+    with pytest.raises(IndexError, match="exp"):
+        run_checked(bound, [data(3, 4)])
+
+
+@pytest.mark.parametrize("name", list(replay.programs()))
+def test_canonical_programs(name):
+    """The kernels whose text is stored stay within their buffers and do what the native ones do, updates included."""
+    with executor.use("numba"):
+        made = replay.programs(small=True)[name]()
+        function = getattr(made, "function", made)
+        arrays = []
+        for node in function._graph.inputs:
+            shape = [dim if isinstance(dim, int) else 2 for dim in node.shape]
+            classes = np.dtype(node.dtype).kind in "iu" or (name == "convolution_1d" and len(shape) < 3)
+            arrays.append((RANDOM.randint(0, 2, shape) if classes else RANDOM.rand(*shape)).astype(node.dtype))
+        variables = [variable for variable, _ in function.updates]
+        before = [K.get_value(variable) for variable in variables]
+        native = [*function(arrays), *(K.get_value(variable) for variable in variables)]
+        for variable, value in zip(variables, before, strict=True):
+            K.set_value(variable, value)
+        checked = [*run_checked(function.bound(), arrays, 3), *(K.get_value(variable) for variable in variables)]
+    tolerance = 1e-2 if name == "elementwise_half" else 2e-4
+    for got, want in zip(checked, native, strict=True):
+        np.testing.assert_allclose(got, want, rtol=tolerance, atol=1e-4)
+
+
+@pytest.mark.parametrize("which", ["read", "write"])
+def test_a_planted_index_is_found(which):
+    """A kernel whose text reads or writes one element beyond its buffer."""
+    x = K.placeholder(shape=(None, 4))
+    with executor.use("numba"):
+        function = K.function([x], [K.exp(x)])
+        function([data(3, 4)])
+    bound = function.bound()
+    (row,) = bound.runner.rows
+    line = next(line for line in row.call.source.splitlines() if "= x0[" in line or " = x" in line and "[" in line)
+    store = next(line for line in row.call.source.splitlines() if line.strip().startswith("y") and "] =" in line)
+    wrong = line.replace("]", " + 1]") if which == "read" else store.replace("] =", " + 1] =", 1)
+    source = row.call.source.replace(line if which == "read" else store, wrong)
+    assert source != row.call.source
+    object.__setattr__(row.call, "source", source)
     with pytest.raises(IndexError, match="exp"):
         run_checked(bound, [data(3, 4)])

@@ -10,7 +10,8 @@ from symgraph.graph.type import DTYPES
 from symgraph.ops.op import REGISTRY
 
 #: The compiler makes these for executors that lower them, and for no others.
-ON_REQUEST = {"fused_matmul"}
+ON_REQUEST = {"fused_conv", "fused_conv_input_gradient", "fused_matmul", "fused_sweep", "max_pool_places",
+              "max_pool_places_gradient"}  # fmt: skip
 
 
 def test_every_operation_has_a_lowering_or_a_decomposition():

@@ -11,7 +11,7 @@ word                                    meaning
 ``load(args, k)``                       entry ``k`` of the argument table, an int64
 ``load_float64(args, k)``               the same 64 bits read as a float64
 ``pointer_<dtype>(address, size)``      pointer to ``size`` elements; native code ignores the size
-``independent_<dtype>(address, size)``  the same, with a promise: no two iterations of an innermost loop touch one element
+``independent_<dtype>(address, size)``  the same, with a promise: no two iterations of an inner loop touch one element
                                         through such pointers unless neither writes it.  The loop then becomes
                                         vector instructions without overlap checks (also where input and output
                                         are one buffer)

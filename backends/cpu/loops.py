@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from symgraph.compiler.program import MemoryPlan, Step, View
 from symgraph.graph.type import Dim, DimLike, numpy_dtype, substitute
 
+#: Fewer rows than these are multiplied in other ways (see product.py), where matrices do not lie in panels.
+FEWEST = 5
+
 
 def sizes_of(steps: Sequence[Step], index: Dim) -> Iterable[DimLike]:
     """Give the sizes that `threads_own_rows` will ask for."""
@@ -55,7 +58,8 @@ def threads_own_rows(
     known: dict[tuple[str, int], _Rows] = {}
     for step in steps:
         rows = value(step.outputs[0].shape[0]) if step.outputs[0].shape else 0
-        if step.scratch or rows < threads or (count is not None and rows != count):
+        is_any_way = "panel" in step.attrs or step.name not in ("matmul", "fused_matmul")
+        if step.scratch or rows < threads * (1 if is_any_way else FEWEST) or (count is not None and rows != count):
             return False
         count = rows
         apart = _read_as_a_whole(step)

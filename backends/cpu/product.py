@@ -10,6 +10,7 @@ library; benchmarks/results/products.md has its output):
   (``gemm_panels_float32``; `panel` columns each, all rows of one before the next).
 - *streams*, one row times a matrix: limited by memory, so the matrix is read once, in the order it lies in - some rows
   at a time (``add_rows_times``) or, transposed, as dot products (``dot_rows``).  One column is the same thing turned.
+  Numbers are added up in the order of the blocks, so that it does not matter how threads share a product.
 - the *library*, for factors other than 0 and 1, and for a few rows times a matrix that no cache holds.
 """
 
@@ -213,11 +214,11 @@ def kernel(thread, threads, args):
         add = {sum}
     depths = (k + {depth} - 1) // {depth}
     blocks = (m + {rows} - 1) // {rows}
-    few = m > {streamed} and m <= {few} and not turned_b and not in_panels and n * k > {large}
+    few = m > {streamed} and m <= {few} and not turned_b and not in_panels and ldb * k > {large}
     if few or alpha != float32(1) or (add == {sum} and beta != float32(1)) or k <= 0:
         library_gemm_float32(turned_a, turned_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
         return
-    if n == 1 and not turned_a and not in_panels and (turned_b or ldb == 1):
+    if n == 1 and not turned_a and not in_panels and (ldc == 1 and turned_b or ldb == 1 and not turned_b):
         dot_rows(b, a, lda, m, k, c, ldc, add)
         return
     if m <= {dotted} and turned_b and (m == 1 and lda == 1 or not turned_a):
@@ -234,13 +235,14 @@ def kernel(thread, threads, args):
         if turned_a:
             step = lda
             row_step = 1
-        columns, rows = {stream_columns}, {summed}
+        columns, rows = {stream_columns}, {depth}
         if m > 1:
             columns, rows = {stream_columns} // 4, {stream_rows}
         for j in range(0, n, columns):
             wide = select(n - j < columns, n - j, columns)
-            for start in range(0, k, {summed}):
-                stop = select(k - start < {summed}, k, start + {summed})
+            for depth in range(depths):
+                start = k * depth // depths
+                stop = k * (depth + 1) // depths
                 for i in range(m * wide):
                     panels[i] = float32(0)
                 for d in range(start, stop, rows):
@@ -304,8 +306,6 @@ DIRECT, SMALL = 24, 1 << 17
 FEW, LARGE = 24, 1 << 21
 #: Up to so many rows, the right matrix streams by; of several rows, parts that stay in the cache between them.
 STREAMED, STREAM_ROWS, STREAM_COLUMNS = 3, 32, 4096
-#: Products that are summed one after another before they are added to the rest: errors of rounding grow with them.
-SUMMED = 512
 #: Up to so many rows, products with a transposed matrix are dot products; numbers of it that stay in the cache.
 DOTTED, CACHED = 4, 32768
 
@@ -316,7 +316,7 @@ def kernel() -> str:
     return _KERNEL.format(
         panel=panel, in_panels=IN_PANELS, sum=ADD, at_once=_PANELS * panel, panels_size=COLUMNS * DEPTH,
         left_size=ROWS * LINE, depth=DEPTH, rows=ROWS, line=LINE, columns=COLUMNS, direct=DIRECT, small=SMALL,
-        strip=strip_rows(host()), few=FEW, large=LARGE, streamed=STREAMED, summed=SUMMED, stream_rows=STREAM_ROWS,
+        strip=strip_rows(host()), few=FEW, large=LARGE, streamed=STREAMED, stream_rows=STREAM_ROWS,
         stream_columns=STREAM_COLUMNS, dotted=DOTTED, cached=CACHED,
     )  # fmt: skip
 

@@ -1,10 +1,13 @@
 """What is computed from a matrix product becomes part of it, where the executor can do that."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from symgraph import backend as K
 from symgraph import config
+from symgraph.backends.cpu import executor as cpu_executor
 from symgraph.backends.cpu.checked import run_checked
 from symgraph.backends.cpu.executor import LOWERINGS as CPU
 from symgraph.backends.reference.executor import LOWERINGS as REFERENCE
@@ -159,3 +162,31 @@ def test_a_recurrent_step():
     for t in range(4):
         h = np.tanh(x[:, t] + h @ u)
         np.testing.assert_allclose(got[:, t], h, rtol=1e-12)
+
+
+def test_bits_do_not_depend_on_the_threads(monkeypatch):
+    """Parts of few rows or columns, long sums, transposed matrices: sums are the same however a product is shared."""
+    monkeypatch.setattr(cpu_executor, "LEAST_SHARED_TAPE", 0)
+    monkeypatch.setattr(cpu_executor, "LEAST_SHARED_CALL", 0)
+    number = config.threads()
+    random = np.random.default_rng(0)
+    try:
+        config.set_threads(4)
+        functions = {}
+        for turns in itertools.product((False, True), repeat=2):
+            given = [K.placeholder(shape=(None, None)) for _ in range(2)]
+            x, y = (K.transpose(one) if turned else one for one, turned in zip(given, turns))
+            functions[turns] = K.function(given, [K.dot(x, y), K.relu(K.dot(x, y) * 2)])
+        for m, n, k in ((19, 19, 2870), (42, 49, 700), (146, 33, 40), (9, 7, 321), (35, 17, 640), (3, 65, 999)):
+            for (turned_x, turned_y), function in functions.items():
+                x = random.standard_normal((k, m) if turned_x else (m, k)).astype("float32")
+                y = random.standard_normal((n, k) if turned_y else (k, n)).astype("float32")
+                found = []
+                for threads in (1, 2, 3, 4):
+                    config.set_threads(threads)
+                    found.append(function([x, y]))
+                for other in found[1:]:
+                    for got, wanted in zip(other, found[0]):
+                        np.testing.assert_array_equal(got, wanted)
+    finally:
+        config.set_threads(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from symgraph.backends.cpu.loops import FEWEST
 from symgraph.backends.cpu.lower.fused import work_of
 from symgraph.backends.cpu.microkernels import panel_width
 from symgraph.backends.cpu.nest import ExpressionCode, Operand, declare_strides, located, merge_rows, place
@@ -22,16 +23,30 @@ _BLOCK = 16
 _LEAST_IN_PANELS = 1024
 
 
-def _shares(in_loop: bool, block: int, part: str = "thread, threads") -> list[str]:
-    """Share rows or columns (in whole blocks) among threads.
+def _shares(in_loop: bool, block: int, is_any_way: bool, part: str = "thread, threads") -> list[str]:
+    """Share rows or columns (in whole blocks) among threads; the last part has what is left.
 
+    No part is so narrow that product.py would take another way than for the whole: bits do not depend on the threads.
     In the body of a loop threads share rows, so that nobody waits for what another one makes (see `loops`).
+
+    Args:
+        in_loop: whether the product stands in the body of a loop.
+        block: columns of a whole block.
+        is_any_way: whether products of any number of rows are made in the same way.
+        part: the number of the part, and how many there are.
     """
-    by_rows = ["if rows >= columns:", f"    r0, r1 = span_blocks(rows, {_BLOCK // 2}, {part})"]
+    one, all_ = part.split(", ")
+
+    def blocks(low: str, high: str, size: str, whole: int) -> list[str]:
+        share = f"    {low}, {high} = span({size} // {whole}, {part})"
+        ends = f"    {low}, {high} = {low} * {whole}, {high} * {whole}"
+        return [share, ends, f"    if {one} + 1 == {all_}:", f"        {high} = {size}"]
+
+    by_rows = ["if rows >= columns:", *blocks("r0", "r1", "rows", _BLOCK // 2)]
     if in_loop:
-        by_rows = [f"if rows >= {part.split(', ')[1]}:", f"    r0, r1 = span(rows, {part})"]
-    columns = ["else:", f"    c0, c1 = span_blocks(columns, {block}, {part})"]
-    return ["r0, r1 = 0, rows", "c0, c1 = 0, columns", *by_rows, *columns]
+        least = all_ if is_any_way else f"{FEWEST} * {all_}"
+        by_rows = [f"if rows >= {least}:", f"    r0, r1 = span(rows, {part})"]
+    return ["r0, r1 = 0, rows", "c0, c1 = 0, columns", *by_rows, "else:", *blocks("c0", "c1", "columns", block)]
 
 
 def _panel(step: Step) -> int:
@@ -111,7 +126,7 @@ def matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
         "if batch >= threads:",
         "    b0, b1 = span(batch, thread, threads)",
         "    share, shares = 0, 1",
-        *_shares(by_rows, step.attrs.get("panel", _BLOCK), "share, shares"),
+        *_shares(by_rows, step.attrs.get("panel", _BLOCK), "panel" in step.attrs, "share, shares"),
         "if r1 > r0 and c1 > c0:",
         "    for b in range(b0, b1):",
         "        z_place = z_0 + (b * rows + r0) * columns + c0",
@@ -177,10 +192,11 @@ def fused_matmul(step: Step, buffers: Sequence[Buffer]) -> list[KernelCall]:
     places = "x_0 + first * row_step", "y_0 + left * column_step"
     by_rows = step.in_loop and len(shape) == 2
     body = [
-        *_shares(by_rows, block),
-        "if r1 <= r0:",
+        *_shares(by_rows, block, "panel" in step.attrs),
+        "if r1 <= r0 or c1 <= c0:",
         "    return",
-        f"high = select(r1 - r0 < {HIGH}, r1 - r0, {HIGH})",
+        f"high = (r1 - r0 + {HIGH - 1}) // {HIGH}",
+        "high = (r1 - r0 + high - 1) // high",
         f"wide = {TILE} // high // {block} * {block}",
         *(line.text for line in lines if line.level == 0),
         *([] if place_of_tile else [f"tile = workspace_{kind}_{TILE}()", "line = wide"]),

@@ -106,6 +106,7 @@ class NumbaRunner:
         self.executor, self.program = executor, program
         #: The most threads that may run it: lowerings have laid out memory for so many.
         self.threads = config.threads()
+        self.exact = config.exact()
         self.indices: list[Dim] = []
         self._numbers: dict[DimLike, int] = {}
         self.entry_number: list[int] = []  # for each entry of the table: which number, and which buffer to add
@@ -426,7 +427,7 @@ class BoundProgram:
         _relax_barriers(tape)
         self.threads = threads
         self.tape = np.array(tape, np.int64).reshape(-1, ROW)
-        self.run = pool.prepare(self.tape.ctypes.data, len(tape), threads) if tape else _nothing
+        self.run = pool.prepare(self.tape.ctypes.data, len(tape), threads, runner.exact) if tape else _nothing
         self.repeat: Callable[[int], None] | None = None  # the tape as a loop over batches, made when asked for
         self.guarded = runner.uses_blas and runner.may_end_early
         if self.guarded:
@@ -517,7 +518,8 @@ class BoundProgram:
         sizes = np.array([0 if number is None else self.nbytes[number] for number in fed], np.int64)
         addresses = self.table.ctypes.data + 8 * self.moving
         self.batch_patches = np.stack([addresses, sizes[self.moves_with]], axis=1)
-        repeat = self.executor.threads().prepare_loop(self.tape, self.batch_patches, self.threads)
+        pool = self.executor.threads()
+        repeat = pool.prepare_loop(self.tape, self.batch_patches, self.threads, self.runner.exact)
         return _guarded(repeat) if self.guarded else repeat
 
     def _moved(self) -> bool:

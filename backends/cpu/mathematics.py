@@ -29,7 +29,7 @@ __all__ = ["FUNCTIONS", "ULP", "Function", "NumpyMachine", "checked_functions", 
 #: in units of the least normal number's last place.  Functions of float64 are those of the C library, and their errors
 #: those of glibc; so are tan, asin, acos, atan, sinh, cosh, asinh, acosh, atanh, erfc and lgamma of float32, computed
 #: in float64 and rounded.  sigmoid may be 0 where it is denormal: below -87.3 (float32) and -708 (float64).
-#: While a tape runs (pool.py), denormal arguments and results count as 0.
+#: While a tape runs (pool.py), denormal arguments and results count as 0, unless `config.set_exact(True)` keeps them.
 ULP: dict[str, tuple[float, float]] = {
     "exp": (1.05, 0.6),
     "expm1": (1.6, 0.9),

@@ -408,13 +408,17 @@ def _floating_state(builder: ir.IRBuilder, new: Callable[[ir.Value, int], ir.Val
     return I64(0)
 
 
-def _flush_denormals_rule() -> Any:
-    """From here on denormal numbers are 0 on this thread; gives what ``restore_denormals`` takes."""
+def _set_denormals_rule(kept: Any) -> Any:
+    """From here on denormal numbers count on this thread if ``kept`` is 1, else are 0; gives the state before."""
 
-    def emit(builder: ir.IRBuilder, context: Any) -> ir.Value:
-        return _floating_state(builder, lambda state, bits: builder.or_(state, I64(bits)))
+    def emit(builder: ir.IRBuilder, context: Any, kept: ir.Value) -> ir.Value:
+        def new(state: ir.Value, bits: int) -> ir.Value:
+            keeps = builder.icmp_signed("!=", kept, I64(0))
+            return builder.select(keeps, builder.and_(state, I64(~bits)), builder.or_(state, I64(bits)))
 
-    return _integers(types.int64, 0), emit
+        return _floating_state(builder, new)
+
+    return _integers(types.int64, 1), emit
 
 
 def _restore_denormals_rule(before: Any) -> Any:
@@ -457,7 +461,7 @@ _RULES: dict[str, tuple[int, Callable[..., Any]]] = {
     "atomic_replace": (3, _atomic_replace_rule),
     "call_kernel": (4, _call_kernel_rule),
     "relax": (0, _relax_rule),
-    "flush_denormals": (0, _flush_denormals_rule),
+    "set_denormals": (1, _set_denormals_rule),
     "restore_denormals": (1, _restore_denormals_rule),
 }
 _SYSTEM = {"system_wait": 2, "system_post": 3, "system_yield": 0, "system_sleep": 1}

@@ -30,9 +30,9 @@ The driver and the workers' waiting loop are kernels themselves (compiled once, 
 thread spins for some hundred pauses, then gives its time slice away, then sleeps: a contended machine is not held up,
 and idle workers use no processor time.  A tape on one thread touches no atomic operation.
 
-While a tape runs, denormal numbers (of float32 those below 1.2e-38) count as 0. Averages that an optimizer lets decay
-would else come to rest at such numbers, which many processors compute with at a fraction of their speed. The caller's
-own floating-point state is what it was when the tape is over.
+While a tape runs, denormal numbers (of float32 those below 1.2e-38) count as 0, unless it was made ready with
+``denormals=True``. Averages that an optimizer lets decay would else come to rest at such numbers, which many processors
+compute with at a fraction of their speed. The caller's own floating-point state is what it was when the tape is over.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ DEPTH = 12
 
 # The context, in int64 entries: the run, what changes on cache lines of its own, limits, addresses of kernels, then a
 # block per thread.
-_TAPE, _ROWS, _THREADS, _STOP, _FORKED, _RUN = range(6)
+_TAPE, _ROWS, _THREADS, _STOP, _FORKED, _RUN, _DENORMALS = range(7)
 _CURRENT, _FINISHED, _LOCK = 16, 32, 48
 _SPINS, _YIELDS, _NAP, _IDLE_YIELDS = 8, 9, 10, 11
 _AWAIT, _PHASE, _PATCH, _WALK = 12, 13, 14, 15
@@ -226,7 +226,6 @@ def walk(thread, base, context):
 # What a worker reads of the run is one run's only if that run is not over when it has read all of it.
 _WORK_SOURCE = """
 def work(thread, unused, context):
-    flush_denormals()
     block = context + 8 * ({BLOCKS} + {BLOCK} * thread)
     spins = load(context, {SPINS})
     yields = load(context, {IDLE_YIELDS})
@@ -252,20 +251,23 @@ def work(thread, unused, context):
         store(block, {MY_ROWS}, atomic_load(context + 8 * {ROWS}))
         threads = atomic_load(context + 8 * {THREADS})
         store(block, {MY_THREADS}, threads)
+        denormals = atomic_load(context + 8 * {DENORMALS})
         if atomic_load(context + 8 * {CURRENT}) < base + {OVER} and thread < threads:
+            set_denormals(denormals)
             call_kernel(load(context, {WALK}), thread, base, context)
         atomic_store(block + 8 * {INSIDE}, 0)
 """
 
 _RUN_SOURCE = """
 def run(tape, packed, context):
-    threads = packed >> 32
+    denormals = packed >> 62
+    threads = packed >> 32 & 0x3FFFFFFF
     rows = packed & 0xFFFFFFFF
     while atomic_exchange(context + 8 * {LOCK}, 1) != 0:
         call_kernel(load(context, {AWAIT}), context + 8 * {LOCK}, 1, context)
     number = load(context, {RUN}) + 1
     store(context, {RUN}, number)
-    state = flush_denormals()
+    state = set_denormals(denormals)
     base = number << 32
     mine = context + 8 * {BLOCKS}
     store(mine, {MY_TAPE}, tape)
@@ -275,6 +277,7 @@ def run(tape, packed, context):
         atomic_store(context + 8 * {TAPE}, tape)
         atomic_store(context + 8 * {ROWS}, rows)
         atomic_store(context + 8 * {THREADS}, threads)
+        atomic_store(context + 8 * {DENORMALS}, denormals)
         atomic_store(context + 8 * {CURRENT}, base)
         if load(context, {FORKED}) == 0:
             for worker in range(1, threads):
@@ -437,13 +440,13 @@ class Pool:
         self._finalizer = weakref.finalize(self, self._workers.stop)
         _pools.add(self)
 
-    def _packed(self, rows: int, threads: int | None) -> int:
+    def _packed(self, rows: int, threads: int | None, denormals: bool) -> int:
         number = self.threads if threads is None else threads
         if not 1 <= number <= self.threads:
             raise ValueError(f"a tape runs on 1 to {self.threads} threads of this pool, got {number}")
         if self._closed:
             raise RuntimeError("this thread pool has been closed")
-        return number << 32 | rows
+        return denormals << 62 | number << 32 | rows
 
     def run(self, tape_address: int, rows: int, threads: int | None = None) -> None:
         """Run the tape of ``rows`` rows at ``tape_address`` on ``threads`` threads (all of the pool by default).
@@ -456,15 +459,19 @@ class Pool:
             self.revive()
         job()
 
-    def prepare(self, tape_address: int, rows: int, threads: int | None = None) -> Callable[[], None]:
+    def prepare(
+        self, tape_address: int, rows: int, threads: int | None = None, denormals: bool = False
+    ) -> Callable[[], None]:
         """The same call made ready: a function without arguments, at a fraction of :meth:`run`'s overhead.
 
         The rows are copied. It holds for as long as the pool is open; ask :attr:`forked` before it where a fork may
-        have happened.
+        have happened.  With ``denormals`` the tape computes with denormal numbers instead of taking them for 0.
         """
-        return self._ready(_with_phases(tape_address, rows), self._packed(rows, threads))
+        return self._ready(_with_phases(tape_address, rows), self._packed(rows, threads, denormals))
 
-    def prepare_loop(self, tape: np.ndarray, patches: np.ndarray, threads: int | None = None) -> Callable[[int], None]:
+    def prepare_loop(
+        self, tape: np.ndarray, patches: np.ndarray, threads: int | None = None, denormals: bool = False
+    ) -> Callable[[int], None]:
         """A tape as the body of a loop, made ready: a function of the number of iterations, 1 or more.
 
         Like :meth:`prepare`; one Python thread at a time may call it.
@@ -474,11 +481,12 @@ class Pool:
             patches: pairs (address of an int64, increment), of shape (pairs, 2); what a loop row does with them is said
                 at the head of this module. They must stay alive.
             threads: as for :meth:`run`.
+            denormals: as for :meth:`prepare`.
         """
         head = row(rows=len(tape), patches=patches.ctypes.data, patch_count=len(patches))
         rows = np.array([head, *tape], np.int64)
         loop = _with_phases(rows.ctypes.data, len(rows))
-        job = self._ready(loop, self._packed(len(rows), threads))
+        job = self._ready(loop, self._packed(len(rows), threads, denormals))
 
         def repeat(count: int) -> None:
             # A worker that comes late may still be reading the rows: it finds that the phases of its run are over,

@@ -380,11 +380,30 @@ def test_denormal_numbers_are_zero_while_a_tape_runs(four, threads):
     assert np.float32(1e-40) * np.float32(2) > 0
 
 
+@pytest.mark.parametrize("threads", [1, 4])
+def test_denormal_numbers_are_kept_where_they_are_wanted(four, threads):
+    """One pool runs tapes of both kinds in turn."""
+    (double,) = objects.compile_kernels([("double", DOUBLE)])
+    given = np.array([1e-40, -1e-44, 1.0, 1.2e-38] * 4, np.float32)
+    x = given.copy()
+    arguments = table(16, x)
+    rows = tape(row(double, arguments.ctypes.data))
+    keeping = four.prepare(rows.ctypes.data, len(rows), threads, denormals=True)
+    flushing = four.prepare(rows.ctypes.data, len(rows), threads)
+    for _ in range(20):
+        x[:] = given
+        keeping()
+        np.testing.assert_array_equal(x, given * np.float32(2))
+        x[:] = given
+        flushing()
+        np.testing.assert_array_equal(x, np.array([0, -0.0, 2, 2.4e-38] * 4, np.float32))
+
+
 @pytest.mark.parametrize(
     "triple, instructions",
     [
-        ("x86_64-unknown-linux-gnu", ["stmxcsr", "orl\t$32832,", "ldmxcsr"]),
-        ("aarch64-unknown-linux-gnu", ["FPCR", "#0x1000000", "msr\tFPCR, x0"]),
+        ("x86_64-unknown-linux-gnu", ["stmxcsr", "$32832,", "ldmxcsr"]),
+        ("aarch64-unknown-linux-gnu", ["FPCR", "#0x1000000", "msr\tFPCR, x8"]),
         ("riscv64-unknown-linux-gnu", []),
     ],
 )
@@ -394,9 +413,9 @@ def test_denormal_numbers_on_every_processor(triple, instructions):
     llvm.initialize_all_asmprinters()
     module = ir.Module()
     module.triple = triple
-    function = ir.Function(module, ir.FunctionType(ir.IntType(64), []), "state")
+    function = ir.Function(module, ir.FunctionType(ir.IntType(64), [ir.IntType(64)]), "state")
     builder = ir.IRBuilder(function.append_basic_block())
-    before = native._RULES["flush_denormals"][1]()[1](builder, None)
+    before = native._RULES["set_denormals"][1](None)[1](builder, None, function.args[0])
     native._RULES["restore_denormals"][1](None)[1](builder, None, before)
     builder.ret(before)
     made = llvm.parse_assembly(str(module))

@@ -96,9 +96,15 @@ class _Search:
         for k in self.writes[target.buffer]:
             if first < k < position and any(self._is_whole(view, target.buffer) for view in self.steps[k].outputs):
                 return False  # it is filled as a whole first
-            if k > position and goal.kind == VARIABLE:
+            if k > position and (goal.kind == VARIABLE or k <= self._last_read(source.buffer)):
                 return False  # it is written again while the value may be read through it
         return True
+
+    def _last_read(self, buffer: int) -> int:
+        """The position of the last step that reads a buffer; after all steps for what the program returns."""
+        if any(self.resolve(view).buffer == buffer for view in self.program.outputs):
+            return len(self.steps)
+        return max(self.reads[buffer], default=-1)
 
     def _made_for(self, source: View, target: View, position: int) -> bool:
         """Return whether a copy is all that reads a result of a loop nest: it can have gaps between its rows then."""

@@ -23,7 +23,7 @@ from symgraph.ops.elementwise import add
 from symgraph.ops.leaf import placeholder
 from symgraph.ops.op import ShapeError, declare, define
 from symgraph.ops.random import draw, drawn_inside
-from symgraph.ops.shape import full, is_reversed, reshape, reverse
+from symgraph.ops.shape import broadcast_to, full, is_reversed, reshape, reverse
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def scan_op(node, grads):
     for inner, outer in zip(body.outputs, grads[states:], strict=True):
         if outer is not None:
             piece = placeholder(inner.shape, inner.dtype)
-            sequence_grads.append((piece, reverse(outer, (0,))))
+            sequence_grads.append((piece, reverse(broadcast_to(outer, (length, *inner.shape)), (0,))))
             given.append((inner, piece))
     # Differentiate the inner graph as it was, then read saved values in place of recomputed ones.
     inner_wrt = [*body.sequences, *body.states, *body.captured]
@@ -138,7 +138,7 @@ def scan_op(node, grads):
     slice_of.update(dict(sequence_grads))
     next_states = [_zeros(state) if grad is None else grad for state, grad in zip(body.states, for_states, strict=True)]
     initial = [
-        full(state.shape, 0, state.dtype) if grad is None else grad
+        full(state.shape, 0, state.dtype) if grad is None else broadcast_to(grad, state.shape)
         for state, grad in zip(body.states, grads[:states], strict=True)
     ]
     loop = build(

@@ -503,6 +503,34 @@ def test_a_training_step_against_torch():
     np.testing.assert_allclose(layer.get_weights()[1], other.weight_hh_l0.detach().numpy().T, rtol=1e-5, atol=1e-6)
 
 
+def test_two_loops_that_get_the_same_gradient():
+    """Each begins with a copy of it: the sum of two layers hands the same tensor to both."""
+    first, second = SimpleRNN(2, activation="linear", use_bias=False), SimpleRNN(2, activation="linear", use_bias=False)
+    x = Input((5, 4))
+    first_result, second_result = first(x), second(x)
+    loss = K.sum(K.square(first_result + second_result))
+    found = K.function([x], K.gradients(loss, [first.weights[0], second.weights[0]]))([X])
+
+    def powers(matrix):
+        return [np.linalg.matrix_power(matrix, 4 - t) for t in range(5)]
+
+    weights = [layer.get_weights() for layer in (first, second)]
+    total = sum(X[:, t] @ kernel @ power for kernel, recurrent in weights for t, power in enumerate(powers(recurrent)))
+    for (_, recurrent), got in zip(weights, found, strict=True):
+        wanted = sum(X[:, t].T @ (2 * total @ power.T) for t, power in enumerate(powers(recurrent)))
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_gradients_where_batches_are_known_to_agree_only_at_the_call():
+    """The same layer on two inputs, whose numbers of samples are two unknowns."""
+    layer, one, other = SimpleRNN(2), Input((5, 4)), Input((5, 4))
+    loss = K.sum(K.square(K.concatenate([layer(one), layer(other)])))
+    gradient = K.function([one, other], K.gradients(loss, layer.weights))([X, X])
+    alone = K.function([one], K.gradients(2 * K.sum(K.square(layer(one))), layer.weights))([X])
+    for got, wanted in zip(gradient, alone, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
+
+
 def test_stateful_inside_another_model():
     """A layer that is called in two models keeps one state, which each model advances by its own call only."""
     source = Input(batch_shape=(3, 5, 4))
